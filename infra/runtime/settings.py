@@ -1,0 +1,69 @@
+"""Settings of a process, from BUS_* environment variables; by default those of the embedded cluster in `.bus/`.
+
+Read once at the composition root and handed down. Nothing else reads the environment.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Literal
+
+from platformdirs import user_config_path
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from schemas.errors import ConfigError
+from schemas.text import Text
+
+
+class Settings(BaseSettings):
+    """Where things are and how to get in. Every field is the variable BUS_<NAME>."""
+
+    model_config = SettingsConfigDict(env_prefix="BUS_", frozen=True, extra="ignore")
+
+    home: Path = Path(".bus")
+    """State of the embedded cluster, adapters and sinks (0700)."""
+    bootstrap_servers: str | None = None
+    registry_url: str | None = None
+    """Address of the registry's Confluent-compatible API."""
+    registry_user: str | None = None
+    registry_password: SecretStr | None = None
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: str = "SCRAM-SHA-512"
+    sasl_username: str | None = None
+    sasl_password: SecretStr | None = None
+    ssl_ca_location: Path | None = None
+    ssl_certificate_location: Path | None = None
+    ssl_key_location: Path | None = None
+    key_file: Path = Field(default_factory=lambda: user_config_path("exchange-bus") / "master.key")
+    """The custodian's master key: 32 bytes, hexadecimal. Never in the state folder, so that a copy of one leaks nothing."""
+    metrics_host: str = "127.0.0.1"
+
+    def located(self) -> Settings:
+        """These settings with both addresses known: those given, or those of the embedded cluster in `home`.
+
+        Raises ConfigError if only one address is given, or none is and no embedded cluster has been started.
+        """
+        if self.bootstrap_servers and self.registry_url:
+            return self
+        if self.bootstrap_servers or self.registry_url:
+            missing = "BUS_REGISTRY_URL" if self.bootstrap_servers else "BUS_BOOTSTRAP_SERVERS"
+            raise ConfigError(
+                Text(f"{missing} is not set, but its other half is.", f"未设置 {missing}, 但设置了另一半。"),
+                hint=Text("Set both, or neither to use the embedded cluster.", "请同时设置, 或都不设置以使用内嵌集群。"),
+            )
+        state = self.home / "cluster.json"
+        try:
+            addresses = json.loads(state.read_text())
+            found = {k: str(addresses[k]) for k in ("bootstrap_servers", "registry_url")}
+        except (OSError, ValueError, KeyError) as error:
+            raise ConfigError(
+                Text("no embedded cluster has been started here.", "此处没有启动内嵌集群。"),
+                where=str(state),
+                hint=Text(
+                    "Run 'bus up', or set BUS_BOOTSTRAP_SERVERS and BUS_REGISTRY_URL.",
+                    "请运行 'bus up', 或设置 BUS_BOOTSTRAP_SERVERS 与 BUS_REGISTRY_URL。",
+                ),
+            ) from error
+        return self.model_copy(update=found)

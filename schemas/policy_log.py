@@ -1,0 +1,177 @@
+"""The control log: what may be shared, as events in one topic that is never thrown away (DESIGN 3.5).
+
+Contracts and grants share one single-partition topic, so that one offset, the policy epoch, names everything that was in
+force. Values are UTF-8 JSON of the events below; the fold of all events up to an epoch is the `PolicyState`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from schemas.contract import Contract, parse_contract
+from schemas.errors import PermanentError
+from schemas.grant import Grant
+from schemas.ids import Id
+from schemas.text import Text
+from schemas.validation import Model
+
+EndReason = Literal["revoked", "suspended", "expired", "withdrawn"]
+
+
+class ContractPublished(Model):
+    """A contract version is in force from here on; the newest one decides (DESIGN 3.5)."""
+
+    kind: Literal["contract.published"] = "contract.published"
+    resource: Id
+    schema_id: int
+    """Registry id of the change-event schema."""
+    contract: dict[str, Any]
+    """The Avro schema as its provider wrote it."""
+    at: int
+    by: str
+
+
+class GrantOpened(Model):
+    """A grant begins, or goes on in another form: an earlier generation of it ends with this event."""
+
+    kind: Literal["grant.opened"] = "grant.opened"
+    grant: Grant
+    generation: int = Field(ge=1)
+    topic: str
+    schema_id: int
+    """Registry id of the view event's schema."""
+    fingerprint: str
+    """SHA-256 of the view event's schema; a worker that compiles another one withholds."""
+    at: int
+    by: str
+
+
+class GrantEnded(Model):
+    """A grant's generation ends here. Nothing is released under it at or after this epoch."""
+
+    kind: Literal["grant.ended"] = "grant.ended"
+    grant: Id
+    generation: int
+    reason: EndReason
+    at: int
+    by: str
+
+
+class GrantFenced(Model):
+    """Evidence: the offset in each partition of the grant's topic at which access ended."""
+
+    kind: Literal["grant.fenced"] = "grant.fenced"
+    grant: Id
+    generation: int
+    topic: str
+    offsets: dict[int, int]
+    at: int
+
+
+PolicyEvent = Annotated[ContractPublished | GrantOpened | GrantEnded | GrantFenced, Field(discriminator="kind")]
+_ADAPTER: TypeAdapter[ContractPublished | GrantOpened | GrantEnded | GrantFenced] = TypeAdapter(PolicyEvent)
+
+
+def encode(event: ContractPublished | GrantOpened | GrantEnded | GrantFenced) -> bytes:
+    """The event as it is written to the log."""
+    return event.model_dump_json(by_alias=True).encode()
+
+
+def decode(value: bytes | None, offset: int) -> ContractPublished | GrantOpened | GrantEnded | GrantFenced:
+    """The event at `offset`. PermanentError if it is none: the reader stops, because guessing would release."""
+    try:
+        return _ADAPTER.validate_json(value or b"")
+    except ValidationError as error:
+        raise PermanentError(
+            Text(
+                f"the control log holds an entry this version does not understand ({error.error_count()} faults).",
+                f"控制日志含有本版本无法识别的条目({error.error_count()} 处)。",
+            ),
+            where=f"bus.grants@{offset}",
+            hint=Text("Upgrade this process; the data path stays closed.", "请升级本进程; 数据通路保持关闭。"),
+        ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class ContractInForce:
+    """The newest contract of a resource and where it came into force."""
+
+    contract: Contract
+    schema_id: int
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class GrantInForce:
+    """One generation of a grant: opened at `opened`, ended at `ended` (epochs) if it has ended."""
+
+    grant: Grant
+    generation: int
+    topic: str
+    schema_id: int
+    fingerprint: str
+    opened: int
+    opened_at: int
+    ended: int | None = None
+    ended_at: int | None = None
+    end_reason: str | None = None
+    fence: dict[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyState:
+    """Everything in force at `epoch` (offset of the last event folded in; -1: none)."""
+
+    epoch: int = -1
+    contracts: dict[str, ContractInForce] = field(default_factory=dict)
+    grants: dict[str, GrantInForce] = field(default_factory=dict)
+    """Newest generation of each grant, by grant id, ended ones included."""
+    ended: tuple[GrantInForce, ...] = ()
+    """Earlier generations, and their topics that may still exist."""
+
+    def active(self, resource: str) -> list[GrantInForce]:
+        """Grants on `resource` that have not ended, in the order of their ids."""
+        live = (g for g in self.grants.values() if g.ended is None and g.grant.resource == resource)
+        return sorted(live, key=lambda g: g.grant.id)
+
+    def after(self, offset: int, event: ContractPublished | GrantOpened | GrantEnded | GrantFenced) -> PolicyState:
+        """The state once `event` at `offset` has been folded in. This state is unchanged."""
+        if isinstance(event, ContractPublished):
+            contract = parse_contract(event.contract, f"bus.grants@{offset}")
+            entry = ContractInForce(contract, event.schema_id, offset)
+            return replace(self, epoch=offset, contracts={**self.contracts, event.resource: entry})
+        if isinstance(event, GrantOpened):
+            return self._opened(offset, event)
+        current = self.grants.get(event.grant)
+        if current is None or current.generation != event.generation:
+            return replace(self, epoch=offset, ended=_fenced(self.ended, event))
+        if isinstance(event, GrantFenced):
+            changed = replace(current, fence=event.offsets)
+        elif current.ended is None:
+            changed = replace(current, ended=offset, ended_at=event.at, end_reason=event.reason)
+        else:
+            changed = current
+        return replace(self, epoch=offset, grants={**self.grants, event.grant: changed})
+
+    def _opened(self, offset: int, event: GrantOpened) -> PolicyState:
+        new = GrantInForce(
+            event.grant, event.generation, event.topic, event.schema_id, event.fingerprint, offset, event.at
+        )
+        old, ended = self.grants.get(event.grant.id), self.ended
+        if old is not None:
+            if event.generation <= old.generation:
+                return replace(self, epoch=offset)  # a replayed or raced command: the first one stands
+            if old.ended is None:
+                old = replace(old, ended=offset, ended_at=event.at, end_reason="superseded")
+            ended = (*ended, old)
+        return replace(self, epoch=offset, grants={**self.grants, event.grant.id: new}, ended=ended)
+
+
+def _fenced(ended: tuple[GrantInForce, ...], event: GrantEnded | GrantFenced) -> tuple[GrantInForce, ...]:
+    if not isinstance(event, GrantFenced):
+        return ended
+    same = lambda g: g.grant.id == event.grant and g.generation == event.generation  # noqa: E731
+    return tuple(replace(g, fence=event.offsets) if same(g) else g for g in ended)
