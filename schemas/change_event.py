@@ -1,14 +1,14 @@
 """The change event: what an adapter publishes to a resource's source topic, as an Avro schema per contract.
 
-    op            c create, u update, d delete, r read (snapshot), as Debezium names them
-    key           the key fields of the row
-    before        the row as it was (u, d), or null
-    after         the row as it is (c, u, r), or null
-    event_id      unique per event; joins logs and evidence, never released
-    source        id of the adapter
-    position      where in its source the adapter read it (opaque)
-    occurred_at   when it happened at the source, milliseconds since 1970 UTC, if known
-    published_at  when it was handed to Kafka, milliseconds since 1970 UTC
+op            c create, u update, d delete, r read (snapshot), as Debezium names them
+key           the key fields of the row
+before        the row as it was (u, d), or null
+after         the row as it is (c, u, r), or null
+event_id      unique per event; joins logs and evidence, never released
+source        id of the adapter
+position      where in its source the adapter read it (opaque)
+occurred_at   when it happened at the source, milliseconds since 1970 UTC, if known
+published_at  when it was handed to Kafka, milliseconds since 1970 UTC
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The contract of a resource: its Avro schema, whose extra attributes are its data standard (DESIGN 7).
 
-    record attributes   resource: id, title, provider, key, sharing, open, basis, update, partitions
-    field attributes    format, filterable, level, personal, masks, rules
+record attributes   resource: id, title, provider, key, sharing, open, basis, update, partitions
+field attributes    format, filterable, level, personal, masks, rules
 """
 
 from __future__ import annotations
@@ -73,7 +73,9 @@ class ContractField(Model):
         if not _AVRO_NAME.match(value):
             raise ValueError(f"field name '{value}' is not an Avro name (letters, digits, _) / 字段名不合 Avro 规则")
         if value.startswith("_"):
-            raise ValueError(f"field name '{value}' is reserved: names that start with _ belong to the bus / 以 _ 开头的字段名为系统保留")
+            raise ValueError(
+                f"field name '{value}' is reserved: names that start with _ belong to the bus / 以 _ 开头的字段名为系统保留"
+            )
         return value
 
     @field_validator("masks", mode="before")
@@ -81,14 +83,16 @@ class ContractField(Model):
     def _masks(cls, value: Any) -> Any:
         if not isinstance(value, list):
             return value
-        out = []
+        out: list[dict[str, Any]] = []
         for entry in value:
             if isinstance(entry, str):
                 out.append({"mask": entry})
             elif isinstance(entry, dict) and "mask" in entry:
                 out.append({"mask": entry["mask"], "bounds": {k: v for k, v in entry.items() if k != "mask"}})
             else:
-                raise ValueError("a permitted mask is a name, or {mask: name, parameter: bounds} / 许可脱敏方式写法有误")
+                raise ValueError(
+                    "a permitted mask is a name, or {mask: name, parameter: bounds} / 许可脱敏方式写法有误"
+                )
         return out
 
 
@@ -110,9 +114,13 @@ class ResourceAttributes(Model):
     @model_validator(mode="after")
     def _rules(self) -> ResourceAttributes:
         if self.secrecy is not None and self.secrecy.lower() in _SECRET:
-            raise ValueError("state and work secrets cannot be published on the bus (政务数据共享条例 Art. 3) / 涉密数据不得上总线")
+            raise ValueError(
+                "state and work secrets cannot be published on the bus (政务数据共享条例 Art. 3) / 涉密数据不得上总线"
+            )
         if self.sharing == "refused" and not self.basis:
-            raise ValueError("a refused resource states the law it rests on in 'basis' (Art. 15) / 不予共享须注明法律依据")
+            raise ValueError(
+                "a refused resource states the law it rests on in 'basis' (Art. 15) / 不予共享须注明法律依据"
+            )
         return self
 
 
@@ -186,7 +194,9 @@ def _check_key(contract: Contract, where: str) -> None:
     for name in contract.key:
         field = contract.by_name.get(name)
         if field is None:
-            raise _wrong(f"{where}: resource.key", f"the key field '{name}' is not a field.", f"主键字段 '{name}' 不存在。")
+            raise _wrong(
+                f"{where}: resource.key", f"the key field '{name}' is not a field.", f"主键字段 '{name}' 不存在。"
+            )
         if not is_key_type(_unwrapped(field.type)):
             raise _wrong(
                 f"{where}: fields.{name}",

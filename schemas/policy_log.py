@@ -173,5 +173,5 @@ class PolicyState:
 def _fenced(ended: tuple[GrantInForce, ...], event: GrantEnded | GrantFenced) -> tuple[GrantInForce, ...]:
     if not isinstance(event, GrantFenced):
         return ended
-    same = lambda g: g.grant.id == event.grant and g.generation == event.generation  # noqa: E731
-    return tuple(replace(g, fence=event.offsets) if same(g) else g for g in ended)
+    of = (event.grant, event.generation)
+    return tuple(replace(g, fence=event.offsets) if (g.grant.id, g.generation) == of else g for g in ended)

@@ -40,7 +40,9 @@ def read_text(path: Path) -> str:
             hint=Text("Save the file as UTF-8.", "请以 UTF-8 保存。"),
         ) from error
     except OSError as error:
-        raise ConfigError(Text(f"cannot be read: {error.strerror}.", f"无法读取: {error.strerror}。"), where=where) from error
+        raise ConfigError(
+            Text(f"cannot be read: {error.strerror}.", f"无法读取: {error.strerror}。"), where=where
+        ) from error
 
 
 def parse_json(text: str, where: str) -> Any:
@@ -49,7 +51,9 @@ def parse_json(text: str, where: str) -> Any:
         return json.loads(text, object_pairs_hook=lambda pairs: _unique(pairs, where))
     except (json.JSONDecodeError, RecursionError) as error:
         place = f"{where}:{error.lineno}:{error.colno}" if isinstance(error, json.JSONDecodeError) else where
-        raise ConfigError(Text(f"not valid JSON: {_reason(error)}.", f"不是有效的 JSON: {_reason(error)}。"), where=place) from error
+        raise ConfigError(
+            Text(f"not valid JSON: {_reason(error)}.", f"不是有效的 JSON: {_reason(error)}。"), where=place
+        ) from error
 
 
 def parse_yaml(text: str, where: str) -> list[Any]:
@@ -91,11 +95,14 @@ def _raise(error: ValidationError, where: str) -> NoReturn:
     hint = None
     if odd:
         hint = Text(
-            f"Full-width punctuation {odd} was typed; write {half_width(odd)}.", f"含全角标点 {odd}, 请改为 {half_width(odd)}。"
+            f"Full-width punctuation {odd} was typed; write {half_width(odd)}.",
+            f"含全角标点 {odd}, 请改为 {half_width(odd)}。",
         )
     elif more:
         hint = Text(f"({more} more wrong places.)", f"(另有 {more} 处错误。)")
-    raise ConfigError(Text(f"{reason}.", f"{reason}。"), where=f"{where}: {place}" if place else where, hint=hint) from error
+    raise ConfigError(
+        Text(f"{reason}.", f"{reason}。"), where=f"{where}: {place}" if place else where, hint=hint
+    ) from error
 
 
 def _unique(pairs: list[tuple[str, Any]], where: str) -> dict[str, Any]:
@@ -116,7 +123,7 @@ class _StrictLoader(yaml.SafeLoader):
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()
+            event = self.peek_event()  # type: ignore[no-untyped-call]
             raise yaml.MarkedYAMLError(problem="aliases are not allowed", problem_mark=event.start_mark)
         return super().compose_node(parent, index)
 
@@ -128,7 +135,9 @@ class _StrictLoader(yaml.SafeLoader):
                 twice = key in seen
                 seen.add(key)
             except TypeError:
-                raise yaml.MarkedYAMLError(problem="a key must be a plain word", problem_mark=key_node.start_mark) from None
+                raise yaml.MarkedYAMLError(
+                    problem="a key must be a plain word", problem_mark=key_node.start_mark
+                ) from None
             if twice:
                 raise yaml.MarkedYAMLError(problem=f"the key '{key}' appears twice", problem_mark=key_node.start_mark)
         return dict(super().construct_mapping(node, deep=deep))

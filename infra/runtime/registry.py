@@ -70,9 +70,14 @@ class Registry:
             answer = self._http.request(method, self._url + path, json=body)
         except httpx.HTTPError as error:
             raise TransientError(
-                Text(f"the schema registry is out of reach ({type(error).__name__}).", f"无法连接模式注册中心({type(error).__name__})。"),
+                Text(
+                    f"the schema registry is out of reach ({type(error).__name__}).",
+                    f"无法连接模式注册中心({type(error).__name__})。",
+                ),
                 where=self._url,
-                hint=Text("Run 'bus status', or check BUS_REGISTRY_URL.", "请运行 'bus status', 或检查 BUS_REGISTRY_URL。"),
+                hint=Text(
+                    "Run 'bus status', or check BUS_REGISTRY_URL.", "请运行 'bus status', 或检查 BUS_REGISTRY_URL。"
+                ),
             ) from error
         if answer.status_code >= 500:
             raise TransientError(
@@ -80,10 +85,15 @@ class Registry:
                 where=self._url + path,
             )
         if answer.status_code == 404:
-            raise NotThere(Text("the schema registry does not have this.", "模式注册中心没有此内容。"), where=self._url + path)
+            raise NotThere(
+                Text("the schema registry does not have this.", "模式注册中心没有此内容。"), where=self._url + path
+            )
         if answer.status_code in (409, 422):
             raise ConfigError(
-                Text("the registry refuses the schema as incompatible with the version before.", "注册中心拒绝: 与上一版本不兼容。"),
+                Text(
+                    "the registry refuses the schema as incompatible with the version before.",
+                    "注册中心拒绝: 与上一版本不兼容。",
+                ),
                 where=path,
                 hint=Text(
                     "A change must let new readers read old data: give new fields a default, keep types.",

@@ -51,7 +51,9 @@ class Settings(BaseSettings):
             missing = "BUS_REGISTRY_URL" if self.bootstrap_servers else "BUS_BOOTSTRAP_SERVERS"
             raise ConfigError(
                 Text(f"{missing} is not set, but its other half is.", f"未设置 {missing}, 但设置了另一半。"),
-                hint=Text("Set both, or neither to use the embedded cluster.", "请同时设置, 或都不设置以使用内嵌集群。"),
+                hint=Text(
+                    "Set both, or neither to use the embedded cluster.", "请同时设置, 或都不设置以使用内嵌集群。"
+                ),
             )
         state = self.home / "cluster.json"
         try:

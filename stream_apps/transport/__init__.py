@@ -1,0 +1,1 @@
+"""The Faust transport that delivers whole units of records (DESIGN 4)."""
