@@ -1,0 +1,93 @@
+"""How the broker is configured and started: one node that is broker and controller, on loopback, unsecured."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from infra.cluster.artefacts import Installation
+from infra.cluster.ports import HOST, Ports
+from schemas.errors import PermanentError
+from schemas.text import Text
+
+_LOG4J = Path(__file__).with_name("log4j2.xml")
+_FORMAT_S = 60.0
+
+
+def properties(folder: Path, ports: Ports) -> str:
+    """The text of server.properties for a broker that keeps its data in `folder`."""
+    settings = {
+        "process.roles": "broker,controller",
+        "node.id": 1,
+        "listeners": f"BROKER://{HOST}:{ports.broker},CONTROLLER://{HOST}:{ports.controller}",
+        "listener.security.protocol.map": "BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "inter.broker.listener.name": "BROKER",
+        "controller.listener.names": "CONTROLLER",
+        "controller.quorum.bootstrap.servers": f"{HOST}:{ports.controller}",
+        "log.dirs": folder / "data",
+        # a topic exists because somebody created it with the right partitions and retention, never by a typing error
+        "auto.create.topics.enable": "false",
+        "offsets.topic.num.partitions": 8,
+        "offsets.topic.replication.factor": 1,
+        "offsets.retention.minutes": 365 * 24 * 60,  # a subscriber may be away for months
+        "transaction.state.log.num.partitions": 8,
+        "transaction.state.log.replication.factor": 1,
+        "transaction.state.log.min.isr": 1,
+        "share.coordinator.state.topic.replication.factor": 1,
+        "share.coordinator.state.topic.min.isr": 1,
+        # after a kill the next owner of a transactional.id waits for the timeout and then for this sweep (default 10 s)
+        "transaction.abort.timed.out.transaction.cleanup.interval.ms": 1000,
+        "transaction.max.timeout.ms": 300_000,
+        "group.initial.rebalance.delay.ms": 0,
+        "group.min.session.timeout.ms": 1000,
+        # a killed broker is let in again when its old session has run out
+        "broker.session.timeout.ms": 3000,
+        "broker.heartbeat.interval.ms": 500,
+        "message.max.bytes": 9 << 20,  # clients send up to 8 MB, plus the batch's own bytes
+        "log.cleaner.dedupe.buffer.size": 8 << 20,
+        "log.segment.delete.delay.ms": 1000,
+        "num.network.threads": 2,
+        "num.io.threads": 4,
+    }
+    return "".join(f"{name}={value}\n" for name, value in settings.items())
+
+
+def prepare(installed: Installation, folder: Path, ports: Ports) -> list[str]:
+    """Write the configuration, format the storage the first time, and give the command line that starts the broker.
+
+    PermanentError if the storage cannot be formatted.
+    """
+    folder.mkdir(exist_ok=True)
+    config = folder / "server.properties"
+    config.write_text(properties(folder, ports), encoding="utf-8")
+    java = [
+        str(installed.java),
+        "-XX:+UseSerialGC",
+        "-XX:+ExitOnOutOfMemoryError",
+        "-Xms128m",
+        "-Xmx384m",
+        f"-Dlog4j2.configurationFile={_LOG4J.as_uri()}",
+        f"-Dbus.log={folder / 'broker.log'}",
+        f"-Djava.io.tmpdir={folder}",
+        "-cp",
+        ":".join(str(jar) for jar in installed.jars),
+    ]
+    if not (folder / "data" / "meta.properties").exists():
+        _format(java, config)
+    return [*java, "kafka.Kafka", str(config)]
+
+
+def _format(java: list[str], config: Path) -> None:
+    tool = [*java, "-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool"]
+    cluster = subprocess.run([*tool, "random-uuid"], capture_output=True, text=True, timeout=_FORMAT_S, check=False)
+    if cluster.returncode == 0:
+        arguments = ["format", "--standalone", "-t", cluster.stdout.strip(), "-c", str(config)]
+        done = subprocess.run([*tool, *arguments], capture_output=True, text=True, timeout=_FORMAT_S, check=False)
+        if done.returncode == 0:
+            return
+        cluster = done
+    last = (cluster.stderr or cluster.stdout).strip().splitlines()[-1:]
+    raise PermanentError(
+        Text(f"Kafka's storage cannot be formatted: {' '.join(last)}", f"无法格式化 Kafka 存储: {' '.join(last)}"),
+        where=str(config.parent),
+    )

@@ -1,0 +1,175 @@
+"""Starting and stopping the cluster of one folder."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from infra.cluster import broker, schema_registry
+from infra.cluster.artefacts import Installation, default_cache, ensure
+from infra.cluster.guard import STOP_S, Launch
+from infra.cluster.lock import read_lock
+from infra.cluster.ports import Ports, choose
+from infra.cluster.processes import ProcessId, stop
+from infra.cluster.progress import Progress, Silent
+from infra.cluster.readiness import wait_until_ready
+from infra.cluster.state import ClusterState, read_state, write_state
+from schemas.errors import PermanentError, TransientError
+from schemas.text import Text
+
+_READY_S = 90.0
+_GUARD_S = 15.0
+_LOOK_EVERY_S = 0.02
+UNSECURED = Text(
+    "This cluster is unsecured: no passwords, no TLS. It listens on this machine only.",
+    "此集群未加安全防护: 无口令, 无 TLS, 仅监听本机。",
+)
+
+
+def up(
+    home: Path,
+    *,
+    tied: bool = False,
+    kafka_port: int | None = None,
+    registry_port: int | None = None,
+    repository: str | None = None,
+    cache: Path | None = None,
+    progress: Progress | None = None,
+) -> ClusterState:
+    """The cluster of `home`, running and ready; started if it does not run, recovered if part of it died.
+
+    tied         the cluster ends with the calling process, however that ends; else it runs until `down`
+    *_port       must be free (ConfigError names who holds it); without, the last ones while free, else free ones
+    repository   Maven repository to download from; without, Maven's mirrors, else its default
+    cache        where artefacts are kept; without, the user's cache folder
+
+    Raises what downloading raises, and PermanentError if the broker or the registry does not start. Whatever it raises,
+    Ctrl-C included, nothing it started goes on running.
+    """
+    home, progress = home.resolve(), progress or Silent()
+    _make_folder(home)
+    with _exclusive(home):
+        before = read_state(home)
+        if before is not None and before.all_alive and before.bootstrap_servers is not None:
+            return before
+        _stop_all(home, before)
+        ports = choose(kafka_port, registry_port, before.ports if before else None)
+        installed = ensure(read_lock(), cache or default_cache(), repository, progress)
+        progress.step(Text("Starting Kafka and the schema registry", "启动 Kafka 与模式注册中心"))
+        return _start(home, installed, ports, tied)
+
+
+def down(home: Path) -> bool:
+    """Stop the cluster of `home`, in order within `STOP_S` seconds, by force after; whether anything ran. Idempotent."""
+    home = home.resolve()
+    state = read_state(home) if home.is_dir() else None
+    if state is None or state.processes is None:
+        return False
+    ran = any(p.alive for p in (state.processes.guard, state.processes.broker, state.processes.registry))
+    _stop_all(home, state)
+    return ran
+
+
+@contextmanager
+def running(home: Path, **options: object) -> Iterator[ClusterState]:
+    """`up` tied to this process, and `down` at the end."""
+    try:
+        yield up(home, tied=True, **options)  # type: ignore[arg-type]
+    finally:
+        down(home)
+
+
+def _start(home: Path, installed: Installation, ports: Ports, tied: bool) -> ClusterState:
+    me = ProcessId.of(os.getpid())
+    launch = Launch(
+        home=home,
+        owner=me,
+        ports=ports,
+        broker=broker.prepare(installed, home / "broker", ports),
+        registry=schema_registry.prepare(installed, home / "registry", ports),
+    )
+    guard = _start_guard(home, launch)
+    try:
+        state = _started(home, guard)
+        wait_until_ready(home, state, _READY_S)
+        ready = state.ready(owner=me if tied else None)
+        write_state(home, ready)
+        return ready
+    except BaseException:
+        stop([guard], STOP_S + 5)
+        raise
+
+
+def _start_guard(home: Path, launch: Launch) -> ProcessId:
+    """In a session of its own, so that a terminal's Ctrl-C and hang-up reach only its owner."""
+    command = [sys.executable, "-m", "infra.cluster.guard"]
+    with (home / "guard.log").open("wb") as log:
+        told = launch.model_dump_json().encode()
+        done = subprocess.run(
+            command, input=told, stdout=subprocess.PIPE, stderr=log, cwd=home, start_new_session=True, check=False
+        )
+    if done.returncode:
+        raise _no_guard(home)
+    return ProcessId.model_validate_json(done.stdout)
+
+
+def _started(home: Path, guard: ProcessId) -> ClusterState:
+    """The state the guard writes once it has started both."""
+    until = time.monotonic() + _GUARD_S
+    while time.monotonic() < until and guard.alive:
+        state = read_state(home)
+        if state is not None and state.processes is not None and state.processes.guard.pid == guard.pid:
+            return state
+        time.sleep(_LOOK_EVERY_S)
+    raise _no_guard(home)
+
+
+def _no_guard(home: Path) -> PermanentError:
+    return PermanentError(
+        Text("the guard process did not start the cluster.", "守护进程未能启动集群。"), where=str(home / "guard.log")
+    )
+
+
+def _stop_all(home: Path, state: ClusterState | None) -> None:
+    """Through the guard, which knows the order; then whatever is left without one."""
+    if state is None or state.processes is None:
+        return
+    found = state.processes
+    stop([found.guard], STOP_S + 5)
+    stop([found.broker, found.registry], STOP_S)
+    write_state(home, state.stopped())
+
+
+def _make_folder(home: Path) -> None:
+    try:
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        home.chmod(0o700)
+    except OSError as error:
+        raise PermanentError(
+            Text(f"the state folder cannot be used: {error.strerror}.", f"无法使用状态目录: {error.strerror}。"),
+            where=str(home),
+        ) from error
+
+
+@contextmanager
+def _exclusive(home: Path) -> Iterator[None]:
+    """One `up` a folder at a time; the kernel gives the lock back if this process is killed."""
+    with (home / "up.lock").open("a") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+                raise
+            raise TransientError(
+                Text("another 'bus up' is working in this folder.", "另一个 'bus up' 正在此目录中运行。"),
+                where=str(home),
+                hint=Text("Wait until it has finished.", "请等待其完成。"),
+            ) from error
+        yield

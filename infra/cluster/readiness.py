@@ -1,0 +1,99 @@
+"""Waiting until broker and registry really answer, and the one setting the registry needs first."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx2 as httpx
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from infra.cluster.ports import HOST
+from infra.cluster.schema_registry import COMPATIBILITY
+from infra.cluster.state import ClusterState, bootstrap_servers, registry_url
+from schemas.errors import PermanentError
+from schemas.text import Text
+
+_LOOK_EVERY_S = 0.1
+_CALL_S = 5.0
+_TAIL_LINES = 5
+
+
+def broker_answers(address: str) -> bool:
+    """Whether the broker gives its metadata and counts itself in."""
+    host, _, port = address.rpartition(":")
+    if not _listens(host, int(port)):
+        return False
+    client = AdminClient({"bootstrap.servers": address, "log_level": 0, "socket.timeout.ms": int(_CALL_S * 1000)})
+    try:
+        return bool(client.list_topics(timeout=_CALL_S).brokers)
+    except KafkaException:
+        return False
+
+
+def registry_compatibility(url: str) -> str | None:
+    """The registry's global compatibility; None if it does not answer."""
+    try:
+        answer = httpx.get(f"{url}/config", timeout=_CALL_S, trust_env=False)
+        return str(answer.json()["compatibilityLevel"]) if answer.status_code == 200 else None
+    except (httpx.HTTPError, ValueError, KeyError):
+        return None
+
+
+def set_compatibility(url: str) -> bool:
+    """Make the registry refuse schemas that break readers; whether it is so afterwards."""
+    try:
+        httpx.put(f"{url}/config", json={"compatibility": COMPATIBILITY}, timeout=_CALL_S, trust_env=False)
+    except httpx.HTTPError:
+        return False
+    return registry_compatibility(url) == COMPATIBILITY
+
+
+def wait_until_ready(home: Path, state: ClusterState, deadline_s: float) -> None:
+    """Return when both answer and the compatibility is set.
+
+    PermanentError with the end of the log if one of them dies or does not answer within `deadline_s` seconds.
+    """
+    if state.processes is None:
+        raise ValueError("nothing was started")
+    until = time.monotonic() + deadline_s
+    address, url = bootstrap_servers(state.ports), registry_url(state.ports)
+    waiting: list[tuple[str, Callable[[], bool]]] = [
+        ("broker", lambda: broker_answers(address)),
+        ("registry", lambda: _listens(HOST, state.ports.registry) and set_compatibility(url)),
+    ]
+    ids = {"broker": state.processes.broker, "registry": state.processes.registry}
+    while waiting:
+        waiting = [(name, answers) for name, answers in waiting if not answers()]
+        for name, _ in waiting:
+            if not ids[name].alive:
+                raise _failed(home / name, Text("ended while starting", "启动时退出"))
+            if time.monotonic() > until:
+                raise _failed(home / name, Text(f"does not answer after {deadline_s:.0f} s", f"{deadline_s:.0f} 秒内无响应"))
+        if waiting:
+            time.sleep(_LOOK_EVERY_S)
+
+
+def _listens(host: str, port: int) -> bool:
+    """Asked before librdkafka, which would log each refusal."""
+    try:
+        with socket.create_connection((host, port), timeout=1.0):
+            return True
+    except OSError:
+        return False
+
+
+def _failed(folder: Path, how: Text) -> PermanentError:
+    lines: list[str] = []
+    for log in (folder / f"{folder.name}.log", folder / "out.log"):
+        if log.exists():
+            lines += log.read_text(encoding="utf-8", errors="replace").splitlines()[-_TAIL_LINES:]
+    tail = "\n  ".join(["", *lines[-_TAIL_LINES:]])
+    return PermanentError(
+        Text(f"the {folder.name} {how.en}.{tail}", f"{folder.name} {how.zh}。{tail}"),
+        where=str(folder),
+        hint=Text("Run 'bus doctor'.", "请运行 'bus doctor'。"),
+    )

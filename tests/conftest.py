@@ -1,0 +1,46 @@
+"""What every test may ask for: a real cluster for the whole session, and words no other test uses."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from infra.cluster import running
+from infra.runtime.settings import Settings
+
+
+@dataclass(slots=True, frozen=True)
+class Cluster:
+    """Addresses of a Kafka broker and a registry, and a state folder for what the test keeps."""
+
+    bootstrap_servers: str
+    registry_url: str
+    home: Path
+
+    @property
+    def settings(self) -> Settings:
+        """Settings of a process that works on this cluster."""
+        return Settings(home=self.home, bootstrap_servers=self.bootstrap_servers, registry_url=self.registry_url)
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """The cluster BUS_BOOTSTRAP_SERVERS and BUS_REGISTRY_URL name, else an embedded one that ends with the session."""
+    home = tmp_path_factory.mktemp("cluster")
+    given = Settings()
+    if given.bootstrap_servers and given.registry_url:
+        yield Cluster(given.bootstrap_servers, given.registry_url, home)
+        return
+    with running(home) as state:
+        assert state.bootstrap_servers and state.registry_url
+        yield Cluster(state.bootstrap_servers, state.registry_url, home)
+
+
+@pytest.fixture
+def unique() -> str:
+    """An id word of this test alone, for its departments, resources, topics, groups and subjects."""
+    return f"t{secrets.token_hex(4)}"
