@@ -1,0 +1,42 @@
+# The front doors (see README.md). Every target sets up .venv first; when it is fresh that costs nothing.
+PYTHON ?= python3
+BIN := .venv/bin
+FRESH := .venv/.fresh
+
+.PHONY: setup demo demo-real test check bench format clean
+
+setup: $(FRESH)
+
+$(FRESH): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "exchange-bus needs Python 3.11 or newer; this is %d.%d. Try: make PYTHON=python3.12" % sys.version_info[:2])'
+	@test -x $(BIN)/python || { echo "making .venv"; $(PYTHON) -m venv .venv; }
+	@echo "installing exchange-bus and its tools into .venv (a minute the first time)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: setup          ## a sample city end to end; BUS_DEMO_EVENTS sets the size
+	@$(BIN)/bus demo
+
+demo-real: setup     ## the real registrations: make demo-real DATA=FILE.csv
+	@test -n "$(DATA)" || { echo "say which file: make demo-real DATA=path/to/registrations.csv"; exit 2; }
+	@$(BIN)/bus demo --real "$(DATA)"
+
+test: setup          ## every test, against a real embedded cluster
+	@$(BIN)/python -m pytest
+
+check: setup         ## what CI runs: format, lint, types, layers, fresh docs, tests
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m pytest
+
+bench: setup         ## every benchmark there is
+	@$(BIN)/bus bench all
+
+format: setup
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf .venv .bus
