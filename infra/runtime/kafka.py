@@ -59,6 +59,7 @@ def producer_config(settings: Settings, transactional_id: str | None = None, **m
             # librdkafka waits this long whenever the broker still closes the transaction before: 113 ms each at the default
             "retry.backoff.ms": 1,
             "message.timeout.ms": TRANSACTION_TIMEOUT_MS,
+            "socket.timeout.ms": TRANSACTION_TIMEOUT_MS,  # librdkafka insists that it is no longer than the transaction's
         }
     return config | more
 
