@@ -12,6 +12,7 @@ import hashlib
 import hmac
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from infra.bus.demo.city import Row
@@ -57,7 +58,7 @@ def expect(reference: Reference, key: tuple[str, ...], changes: Iterable[Change]
         row = after if after is not None else before
         assert row is not None
         raw = tuple(row[k] for k in key)
-        if was is None and now is None or was == now:
+        if was == now:  # also where the row is in the view neither before nor after
             out.withheld += 1
             continue
         out.events.append(("c" if was is None else "d" if now is None else "u", raw, now))
@@ -92,7 +93,7 @@ def _bucket(value: float | None, *edges: int) -> str | None:
         return None
     if value < edges[0]:
         return f"<{edges[0]}"
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in pairwise(edges):
         if value < high:
             return f"[{low},{high})"
     return f">={edges[-1]}"
