@@ -5,6 +5,7 @@ Each function returns librdkafka properties; `more` overrides. Settings must be 
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from confluent_kafka.admin import AdminClient
@@ -17,6 +18,10 @@ MAX_MESSAGE_BYTES = 8 << 20
 
 Config = dict[str, Any]
 
+_LIBRDKAFKA = logging.getLogger("librdkafka")
+_LIBRDKAFKA.addHandler(logging.NullHandler())
+"""librdkafka's own lines go to this process's logs once it has some (`logs.configure`), never straight to a terminal."""
+
 
 def client_config(settings: Settings, **more: Any) -> Config:
     """Address, security and reconnection, common to every client."""
@@ -26,6 +31,7 @@ def client_config(settings: Settings, **more: Any) -> Config:
         "reconnect.backoff.max.ms": 1000,
         "socket.timeout.ms": 10_000,
         "log.connection.close": False,
+        "logger": _LIBRDKAFKA,
     }
     if settings.security_protocol.startswith("SASL"):
         config["sasl.mechanism"] = settings.sasl_mechanism

@@ -66,7 +66,7 @@ class PolicyReader:
             consumer_config(
                 settings,
                 "bus.control-log",  # never joined and never committed to; librdkafka insists on a name
-                **{"auto.offset.reset": "error", "enable.partition.eof": True, "fetch.wait.max.ms": 500},
+                **{"auto.offset.reset": "error", "enable.partition.eof": True, "fetch.wait.max.ms": 50},
             )
         )
         self._consumer.assign([TopicPartition(POLICY_TOPIC, 0, 0)])
