@@ -35,7 +35,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     if given.bootstrap_servers and given.registry_url:
         yield Cluster(given.bootstrap_servers, given.registry_url, home)
         return
-    with running(home) as state:
+    with running(home, repository=given.maven_repository) as state:
         assert state.bootstrap_servers and state.registry_url
         yield Cluster(state.bootstrap_servers, state.registry_url, home)
 

@@ -1,7 +1,25 @@
 """The embedded cluster: a real Kafka broker and a real schema registry as child processes, from locked artefacts."""
 
-from infra.cluster.lifecycle import UNSECURED, down, running, up
+from infra.cluster.doctor import Check, doctor
+from infra.cluster.lifecycle import UNSECURED, UpOptions, down, running, up
 from infra.cluster.progress import Plain, Progress, Silent
 from infra.cluster.state import ClusterState, read_state
+from infra.cluster.status import ClusterStatus, ProcessStatus, status
 
-__all__ = ["UNSECURED", "ClusterState", "Plain", "Progress", "Silent", "down", "read_state", "running", "up"]
+__all__ = [
+    "UNSECURED",
+    "Check",
+    "ClusterState",
+    "ClusterStatus",
+    "Plain",
+    "ProcessStatus",
+    "Progress",
+    "Silent",
+    "UpOptions",
+    "doctor",
+    "down",
+    "read_state",
+    "running",
+    "status",
+    "up",
+]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import shutil
 import subprocess
+import uuid
 from pathlib import Path
 
 from infra.cluster.artefacts import Installation
@@ -14,8 +17,8 @@ _LOG4J = Path(__file__).with_name("log4j2.xml")
 _FORMAT_S = 60.0
 
 
-def properties(folder: Path, ports: Ports) -> str:
-    """The text of server.properties for a broker that keeps its data in `folder`."""
+def properties(data: Path, ports: Ports) -> str:
+    """The text of server.properties for a broker that keeps its log in the folder `data`."""
     settings = {
         "process.roles": "broker,controller",
         "node.id": 1,
@@ -24,7 +27,7 @@ def properties(folder: Path, ports: Ports) -> str:
         "inter.broker.listener.name": "BROKER",
         "controller.listener.names": "CONTROLLER",
         "controller.quorum.bootstrap.servers": f"{HOST}:{ports.controller}",
-        "log.dirs": folder / "data",
+        "log.dirs": data,
         # a topic exists because somebody created it with the right partitions and retention, never by a typing error
         "auto.create.topics.enable": "false",
         "offsets.topic.num.partitions": 8,
@@ -58,8 +61,7 @@ def prepare(installed: Installation, folder: Path, ports: Ports) -> list[str]:
     PermanentError if the storage cannot be formatted.
     """
     folder.mkdir(exist_ok=True)
-    config = folder / "server.properties"
-    config.write_text(properties(folder, ports), encoding="utf-8")
+    config, data = folder / "server.properties", folder / "data"
     java = [
         str(installed.java),
         "-XX:+UseSerialGC",
@@ -72,22 +74,32 @@ def prepare(installed: Installation, folder: Path, ports: Ports) -> list[str]:
         "-cp",
         ":".join(str(jar) for jar in installed.jars),
     ]
-    if not (folder / "data" / "meta.properties").exists():
-        _format(java, config)
+    if not data.exists():
+        _format(java, folder, data, ports)
+    config.write_text(properties(data, ports), encoding="utf-8")
     return [*java, "kafka.Kafka", str(config)]
 
 
-def _format(java: list[str], config: Path) -> None:
-    tool = [*java, "-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool"]
-    cluster = subprocess.run([*tool, "random-uuid"], capture_output=True, text=True, timeout=_FORMAT_S, check=False)
-    if cluster.returncode == 0:
-        arguments = ["format", "--standalone", "-t", cluster.stdout.strip(), "-c", str(config)]
-        done = subprocess.run([*tool, *arguments], capture_output=True, text=True, timeout=_FORMAT_S, check=False)
-        if done.returncode == 0:
-            return
-        cluster = done
-    last = (cluster.stderr or cluster.stdout).strip().splitlines()[-1:]
-    raise PermanentError(
-        Text(f"Kafka's storage cannot be formatted: {' '.join(last)}", f"无法格式化 Kafka 存储: {' '.join(last)}"),
-        where=str(config.parent),
-    )
+def _format(java: list[str], folder: Path, data: Path, ports: Ports) -> None:
+    """Beside its place, then renamed: an interrupted format must not pass for a finished one."""
+    fresh, config = folder / "data.new", folder / "format.properties"
+    shutil.rmtree(fresh, ignore_errors=True)
+    config.write_text(properties(fresh, ports), encoding="utf-8")
+    tool = [*java, "-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", "format", "--standalone"]
+    command = [*tool, "-t", _new_cluster_id(), "-c", str(config)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=_FORMAT_S, check=False)
+    if done.returncode:
+        last = " ".join((done.stderr or done.stdout).strip().splitlines()[-1:])
+        raise PermanentError(
+            Text(f"Kafka's storage cannot be formatted: {last}", f"无法格式化 Kafka 存储: {last}"), where=str(folder)
+        )
+    config.unlink()
+    fresh.replace(data)
+
+
+def _new_cluster_id() -> str:
+    """A random UUID as Kafka writes it, never with the leading dash that would look like an option."""
+    while True:
+        text = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        if not text.startswith("-"):
+            return text

@@ -97,7 +97,10 @@ def _check_status(answer: httpx.Response, url: str) -> None:
     if status >= 500 or status in (408, 416, 429):
         raise _unreachable(url, f"HTTP {status}")
     raise PermanentError(
-        Text(f"the Maven repository does not hand this file out (HTTP {status}).", f"Maven 仓库不提供此文件(HTTP {status})。"),
+        Text(
+            f"the Maven repository does not hand this file out (HTTP {status}).",
+            f"Maven 仓库不提供此文件(HTTP {status})。",
+        ),
         where=without_credentials(url),
         hint=Text(
             "Check BUS_MAVEN_REPOSITORY, the mirrors in ~/.m2/settings.xml, and any proxy.",

@@ -21,7 +21,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -54,30 +55,49 @@ def main() -> int:
     asked = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: asked.set())
-    children = [_start(launch.broker, launch.home / "broker"), _start(launch.registry, launch.home / "registry")]
-    ids = [ProcessId.of(child.pid) for child in children]
-    processes = Processes(
-        guard=ProcessId.of(os.getpid()), broker=ids[0], registry=ids[1], owner=launch.owner, started_at=time.time()
-    )
-    write_state(launch.home, ClusterState(ports=launch.ports, processes=processes))
-    owner: psutil.Process | None = launch.owner.process()
-    owned = True
-    while not asked.wait(_LOOK_EVERY_S):
-        if all(child.poll() is not None for child in children):
-            return 0
-        if owned and not _lives(owner):
-            owned = _still_owned(launch.home)
-            if owned:
-                break
-    stop(ids, STOP_S)
+    with _children(launch) as (broker, registry):
+        _write_started(launch, broker.pid, registry.pid)
+        owner = launch.owner.process()
+        owned = True
+        while not asked.wait(_LOOK_EVERY_S):
+            if broker.poll() is not None and registry.poll() is not None:
+                return 0
+            if owned and not _lives(owner):
+                owned = _still_owned(launch.home)
+                if owned:
+                    break
     write_state(launch.home, ClusterState(ports=launch.ports))
     return 0
+
+
+@contextmanager
+def _children(launch: Launch) -> Iterator[tuple[subprocess.Popen[bytes], subprocess.Popen[bytes]]]:
+    """Both started; at the end, however it comes, both stopped."""
+    started: list[subprocess.Popen[bytes]] = []
+    try:
+        for command, name in ((launch.broker, "broker"), (launch.registry, "registry")):
+            started.append(_start(command, launch.home / name))
+        yield started[0], started[1]
+    finally:
+        stop([ProcessId.of(child.pid) for child in started if child.poll() is None], STOP_S)
+
+
+def _write_started(launch: Launch, broker: int, registry: int) -> None:
+    processes = Processes(
+        guard=ProcessId.of(os.getpid()),
+        broker=ProcessId.of(broker),
+        registry=ProcessId.of(registry),
+        owner=launch.owner,
+        started_at=time.time(),
+    )
+    write_state(launch.home, ClusterState(ports=launch.ports, processes=processes))
 
 
 def _leave() -> None:
     """Go on as an orphan, so that nobody has to reap the guard; its identity is the one thing printed."""
     if child := os.fork():
-        print(ProcessId.of(child).model_dump_json(), flush=True)
+        sys.stdout.write(ProcessId.of(child).model_dump_json())
+        sys.stdout.flush()
         os._exit(0)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # the starter waits until nobody holds its pipe
 
@@ -100,7 +120,12 @@ def _start(command: list[str], folder: Path) -> subprocess.Popen[bytes]:
     """A child that dies with this process; what it prints before its own log works lands in `out.log`."""
     with (folder / "out.log").open("wb") as out:
         return subprocess.Popen(
-            command, cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=out, preexec_fn=_die_with(os.getpid())
+            command,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            preexec_fn=_die_with(os.getpid()),  # noqa: PLW1509 - the guard has one thread
         )
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import os
 import subprocess
 import sys
@@ -11,9 +9,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 from infra.cluster import broker, schema_registry
 from infra.cluster.artefacts import Installation, default_cache, ensure
+from infra.cluster.exclusive import exclusive
 from infra.cluster.guard import STOP_S, Launch
 from infra.cluster.lock import read_lock
 from infra.cluster.ports import Ports, choose
@@ -21,16 +21,27 @@ from infra.cluster.processes import ProcessId, stop
 from infra.cluster.progress import Progress, Silent
 from infra.cluster.readiness import wait_until_ready
 from infra.cluster.state import ClusterState, read_state, write_state
-from schemas.errors import PermanentError, TransientError
+from schemas.errors import ConfigError, PermanentError
 from schemas.text import Text
 
 _READY_S = 90.0
 _GUARD_S = 15.0
 _LOOK_EVERY_S = 0.02
+_WAITING = Text("Waiting: another 'bus up' works in this folder", "等待: 另一个 'bus up' 正在此目录中运行")
 UNSECURED = Text(
     "This cluster is unsecured: no passwords, no TLS. It listens on this machine only.",
     "此集群未加安全防护: 无口令, 无 TLS, 仅监听本机。",
 )
+
+
+class UpOptions(TypedDict, total=False):
+    """The keyword arguments of `up` that `running` passes on."""
+
+    kafka_port: int | None
+    registry_port: int | None
+    repository: str | None
+    cache: Path | None
+    progress: Progress | None
 
 
 def up(
@@ -55,10 +66,11 @@ def up(
     """
     home, progress = home.resolve(), progress or Silent()
     _make_folder(home)
-    with _exclusive(home):
+    with exclusive(home / "up.lock", progress, _WAITING):
         before = read_state(home)
         if before is not None and before.all_alive and before.bootstrap_servers is not None:
-            return before
+            _require_ports(before, kafka_port, registry_port)
+            return before if tied else _let_go(home, before)
         _stop_all(home, before)
         ports = choose(kafka_port, registry_port, before.ports if before else None)
         installed = ensure(read_lock(), cache or default_cache(), repository, progress)
@@ -78,12 +90,36 @@ def down(home: Path) -> bool:
 
 
 @contextmanager
-def running(home: Path, **options: object) -> Iterator[ClusterState]:
-    """`up` tied to this process, and `down` at the end."""
+def running(home: Path, **options: Unpack[UpOptions]) -> Iterator[ClusterState]:
+    """`up` tied to this process, and `down` at the end. A cluster that ran before, or that `up` has let go since, stays."""
+    state = up(home, tied=True, **options)
     try:
-        yield up(home, tied=True, **options)  # type: ignore[arg-type]
+        yield state
     finally:
-        down(home)
+        now = read_state(home.resolve())
+        owner = now.processes.owner if now and now.processes else None
+        if owner is not None and owner.pid == os.getpid():
+            down(home)
+
+
+def _require_ports(state: ClusterState, kafka: int | None, registry: int | None) -> None:
+    if (kafka or state.ports.broker, registry or state.ports.registry) != (state.ports.broker, state.ports.registry):
+        raise ConfigError(
+            Text(
+                f"the cluster runs already, with Kafka on port {state.ports.broker} and the registry on {state.ports.registry}.",
+                f"集群已在运行, Kafka 端口 {state.ports.broker}, 注册中心端口 {state.ports.registry}。",
+            ),
+            hint=Text("Run 'bus down' first to move it.", "如需更换端口, 请先运行 'bus down'。"),
+        )
+
+
+def _let_go(home: Path, state: ClusterState) -> ClusterState:
+    """Somebody wants to keep a cluster that another process holds: it no longer ends with that process."""
+    if state.processes is None or state.processes.owner is None:
+        return state
+    free = state.ready(owner=None)
+    write_state(home, free)
+    return free
 
 
 def _start(home: Path, installed: Installation, ports: Ports, tied: bool) -> ClusterState:
@@ -101,10 +137,10 @@ def _start(home: Path, installed: Installation, ports: Ports, tied: bool) -> Clu
         wait_until_ready(home, state, _READY_S)
         ready = state.ready(owner=me if tied else None)
         write_state(home, ready)
-        return ready
     except BaseException:
         stop([guard], STOP_S + 5)
         raise
+    return ready
 
 
 def _start_guard(home: Path, launch: Launch) -> ProcessId:
@@ -156,20 +192,3 @@ def _make_folder(home: Path) -> None:
             Text(f"the state folder cannot be used: {error.strerror}.", f"无法使用状态目录: {error.strerror}。"),
             where=str(home),
         ) from error
-
-
-@contextmanager
-def _exclusive(home: Path) -> Iterator[None]:
-    """One `up` a folder at a time; the kernel gives the lock back if this process is killed."""
-    with (home / "up.lock").open("a") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-                raise
-            raise TransientError(
-                Text("another 'bus up' is working in this folder.", "另一个 'bus up' 正在此目录中运行。"),
-                where=str(home),
-                hint=Text("Wait until it has finished.", "请等待其完成。"),
-            ) from error
-        yield

@@ -44,12 +44,17 @@ def choose(kafka: int | None, registry: int | None, before: Ports | None) -> Por
     for name, port in (("--kafka-port", kafka), ("--registry-port", registry)):
         if port is not None and not is_free(port):
             raise _taken(name, port)
+    if kafka is not None and kafka == registry:
+        raise ConfigError(
+            Text("Kafka and the registry cannot share one port.", "Kafka 与注册中心不能共用一个端口。"),
+            where=f"--registry-port {registry}",
+        )
     taken = {port for port in (kafka, registry) if port is not None}
-    chosen = []
+    chosen: list[int] = []
     for given, last in (
-        (kafka, before and before.broker),
-        (None, before and before.controller),
-        (registry, before and before.registry),
+        (kafka, before.broker if before else None),
+        (None, before.controller if before else None),
+        (registry, before.registry if before else None),
     ):
         chosen.append(given or _remembered(last, taken) or _free(taken))
         taken.add(chosen[-1])
@@ -89,7 +94,7 @@ def owner_of(port: int) -> str | None:
     except psutil.AccessDenied:
         return None
     for connection in connections:
-        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
+        if connection.status == psutil.CONN_LISTEN and connection.laddr[1:] == (port,) and connection.pid:
             try:
                 return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
             except psutil.NoSuchProcess:

@@ -28,9 +28,8 @@ class ProcessId(BaseModel):
         """The process if it lives; a zombie does not."""
         try:
             process = psutil.Process(self.pid)
-            if abs(process.create_time() - self.created) > _SAME_S or process.status() == psutil.STATUS_ZOMBIE:
-                return None
-            return process
+            other = abs(process.create_time() - self.created) > _SAME_S
+            return None if other or process.status() == psutil.STATUS_ZOMBIE else process
         except psutil.NoSuchProcess:
             return None
 

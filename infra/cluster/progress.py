@@ -52,7 +52,7 @@ class Plain:
         """A line."""
         self._total = self._done = 0
         self._shown = 0.0
-        print(text.to(self._language), file=self._stream, flush=True)
+        self._say(text.to(self._language))
 
     def expect(self, total_bytes: int) -> None:
         """Remember what ten tenths are."""
@@ -63,5 +63,8 @@ class Plain:
         self._done += number_of_bytes
         if self._total and self._done / self._total >= self._shown + _LINE_EVERY:
             self._shown = self._done / self._total
-            line = f"  {self._done / 1e6:.0f} / {self._total / 1e6:.0f} MB"
-            print(line, file=self._stream, flush=True)
+            self._say(f"  {self._done / 1e6:.0f} / {self._total / 1e6:.0f} MB")
+
+    def _say(self, line: str) -> None:
+        self._stream.write(line + "\n")
+        self._stream.flush()

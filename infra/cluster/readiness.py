@@ -72,7 +72,9 @@ def wait_until_ready(home: Path, state: ClusterState, deadline_s: float) -> None
             if not ids[name].alive:
                 raise _failed(home / name, Text("ended while starting", "启动时退出"))
             if time.monotonic() > until:
-                raise _failed(home / name, Text(f"does not answer after {deadline_s:.0f} s", f"{deadline_s:.0f} 秒内无响应"))
+                raise _failed(
+                    home / name, Text(f"does not answer after {deadline_s:.0f} s", f"{deadline_s:.0f} 秒内无响应")
+                )
         if waiting:
             time.sleep(_LOOK_EVERY_S)
 

@@ -73,7 +73,7 @@ def main() -> int:
         lines = lock_lines(out)
     head = "# sha256, size in bytes, path in a Maven repository; written by `python -m infra.cluster.relock`"
     LOCK_FILE.write_text("\n".join([head, *lines]) + "\n", encoding="utf-8")
-    print(f"{LOCK_FILE}: {len(lines)} artefacts", file=sys.stderr)
+    sys.stderr.write(f"{LOCK_FILE}: {len(lines)} lines\n")
     return 0
 
 

@@ -14,6 +14,7 @@ from schemas.errors import ConfigError
 from schemas.text import Text
 
 MAVEN_FOLDER = Path.home() / ".m2"
+_MAVEN_GROUP = "org.apache.maven"
 _ANY_CENTRAL = ("*", "external:*", "central")
 
 
@@ -29,7 +30,7 @@ def repository_url(given: str | None, maven_folder: Path = MAVEN_FOLDER) -> str:
 def default_repository() -> str:
     """Where a plain Maven looks. No file of ours names a package registry's host, so that mirrors can be enforced by
     searching; Maven names hosts by reversing them, and its default repository lives under its own group."""
-    return f"https://repo.{'.'.join(reversed('org.apache.maven'.split('.')))}/maven2"
+    return f"https://repo.{'.'.join(reversed(_MAVEN_GROUP.split('.')))}/maven2"
 
 
 def without_credentials(url: str) -> str:
@@ -48,9 +49,7 @@ def _mirror(settings: Path) -> str | None:
         raise ConfigError(
             Text(f"Maven's settings cannot be read: {error}.", f"无法读取 Maven 设置: {error}。"),
             where=str(settings),
-            hint=Text(
-                "Mend the file, or set BUS_MAVEN_REPOSITORY.", "请修正该文件, 或设置 BUS_MAVEN_REPOSITORY。"
-            ),
+            hint=Text("Mend the file, or set BUS_MAVEN_REPOSITORY.", "请修正该文件, 或设置 BUS_MAVEN_REPOSITORY。"),
         ) from error
     for mirror in root.iterfind("{*}mirrors/{*}mirror"):
         url = (mirror.findtext("{*}url") or "").strip()

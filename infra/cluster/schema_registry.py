@@ -25,7 +25,7 @@ def prepare(installed: Installation, folder: Path, ports: Ports) -> list[str]:
         "quarkus.log.file.path": folder / "registry.log",
         "quarkus.log.file.rotation.max-file-size": "10M",
         "quarkus.log.file.rotation.max-backup-index": 3,
-        "quarkus.log.category.\"io.apicurio\".level": "WARN",
+        'quarkus.log.category."io.apicurio".level': "WARN",
         "apicurio.storage.kind": "sql",
         "apicurio.storage.sql.kind": "h2",
         "apicurio.datasource.url": database,

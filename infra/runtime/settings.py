@@ -38,6 +38,8 @@ class Settings(BaseSettings):
     ssl_key_location: Path | None = None
     key_file: Path = Field(default_factory=lambda: user_config_path("exchange-bus") / "master.key")
     """The custodian's master key: 32 bytes, hexadecimal. Never in the state folder, so that a copy of one leaks nothing."""
+    maven_repository: str | None = None
+    """Where the embedded cluster's files are downloaded from; without, Maven's mirrors, else its default repository."""
     metrics_host: str = "127.0.0.1"
 
     def located(self) -> Settings:
