@@ -11,7 +11,19 @@ from schemas.avro_types import MAX_DEPTH, AvroType
 from schemas.errors import ConfigError
 from schemas.text import Text
 
-_KEPT = ("type", "name", "namespace", "fields", "symbols", "size", "items", "values", "logicalType", "precision", "scale")
+_KEPT = (
+    "type",
+    "name",
+    "namespace",
+    "fields",
+    "symbols",
+    "size",
+    "items",
+    "values",
+    "logicalType",
+    "precision",
+    "scale",
+)
 _NAMED = ("record", "enum", "fixed")
 _LIMIT = 4 * MAX_DEPTH
 
@@ -66,12 +78,13 @@ def _expand_complex(avro: dict[str, Any], known: dict[str, Any], namespace: str,
     space = full.rpartition(".")[0]
     out = {**avro, "name": full}
     if kind == "record":
-        known_here = known
-        out["fields"] = [
-            {"name": f["name"], "type": _expand(f["type"], known_here, space, depth + 1)} for f in avro["fields"]
-        ]
+        out["fields"] = [_field(f, _expand(f["type"], known, space, depth + 1)) for f in avro["fields"]]
     known[full] = out
     return out
+
+
+def _field(field: dict[str, Any], tree: Any) -> dict[str, Any]:
+    return {"name": field["name"], "type": tree, **({"default": field["default"]} if "default" in field else {})}
 
 
 _PRIMITIVES = frozenset({"null", "boolean", "int", "long", "float", "double", "bytes", "string"})

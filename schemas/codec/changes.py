@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from schemas.avro_types import check_avro
 from schemas.change_event import change_event_schema
 from schemas.codec.choice import codec_for
 from schemas.codec.frame import schema_ids
 from schemas.codec.model import BadValue, Codec, Decoded, Reason
-from schemas.codec.project import projector
+from schemas.codec.project import Projection
 from schemas.contract import Contract
-from schemas.errors import PermanentError
+from schemas.errors import ConfigError, PermanentError
 
 
 class ChangeDecoder:
@@ -27,9 +28,8 @@ class ChangeDecoder:
 
     def __init__(self, contract: Contract, schema_id: int, resolve: Callable[[int], dict[str, Any]]) -> None:
         self.codec = codec_for(change_event_schema(contract), schema_id)
-        self._contract = contract
         self._resolve = resolve
-        self._older: dict[int, tuple[Codec, Callable[[Decoded], Decoded]]] = {}
+        self._older: dict[int, tuple[Codec, Projection]] = {}
 
     @property
     def arrow(self) -> pa.Schema:
@@ -62,14 +62,15 @@ class ChangeDecoder:
         places = np.array(rows, np.int32)
         return Decoded(part.batch, places[part.rows], [BadValue(rows[b.position], b.reason) for b in part.bad])
 
-    def _reader(self, writer: int) -> tuple[Codec, Callable[[Decoded], Decoded]] | None:
+    def _reader(self, writer: int) -> tuple[Codec, Projection] | None:
         if writer not in self._older:
             try:
                 schema = self._resolve(writer)
-            except PermanentError:
+                check_avro(schema, f"schema {writer}")
+                codec = codec_for(schema, writer)
+            except (PermanentError, ConfigError):
                 return None
-            codec = codec_for(schema, writer)
-            self._older[writer] = codec, projector(schema, self._contract, self.arrow)
+            self._older[writer] = codec, Projection(schema, self.codec.schema)
         return self._older[writer]
 
     def _none(self) -> pa.RecordBatch:

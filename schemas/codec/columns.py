@@ -168,7 +168,9 @@ def check_layout(batch: pa.RecordBatch, layout: pa.Schema) -> None:
         raise PermanentError(Text("the batch does not have the schema's fields in order.", "批次的字段与模式不一致。"))
     for have, want in zip(batch.schema, layout, strict=True):
         if have.type != want.type:
-            raise PermanentError(Text("the column has another type than the schema.", "列类型与模式不一致。"), where=have.name)
+            raise PermanentError(
+                Text("the column has another type than the schema.", "列类型与模式不一致。"), where=have.name
+            )
 
 
 def null_refused(field: str) -> PermanentError:

@@ -113,18 +113,14 @@ def _to_scalars(array: Any, tree: Any) -> list[Any]:
 
 def _to_records(array: Any, tree: Any, plain: Any) -> list[Any]:
     names = [f["name"] for f in tree["fields"]]
-    columns = [
-        to_values(array.field(i), f["type"], plain["fields"][i]["type"]) for i, f in enumerate(tree["fields"])
-    ]
+    columns = [to_values(array.field(i), f["type"], plain["fields"][i]["type"]) for i, f in enumerate(tree["fields"])]
     rows: Any = zip(*columns, strict=True) if columns else ((),) * len(array)
     valid = array.is_valid().to_pylist()
     return [dict(zip(names, row, strict=True)) if ok else None for row, ok in zip(rows, valid, strict=True)]
 
 
 def _to_union(array: Any, tree: list[Any], plain: list[Any]) -> list[Any]:
-    columns = [
-        to_values(array.field(i), branch, plain[i]["fields"][0]["type"]) for i, branch in enumerate(tree)
-    ]
+    columns = [to_values(array.field(i), branch, plain[i]["fields"][0]["type"]) for i, branch in enumerate(tree)]
     codes = array.type_codes.to_pylist()
     return [(plain[code]["name"], {WRAPPED: columns[code][row]}) for row, code in enumerate(codes)]
 
