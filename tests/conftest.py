@@ -32,7 +32,9 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """The cluster BUS_BOOTSTRAP_SERVERS and BUS_REGISTRY_URL name, else an embedded one that ends with the session."""
     home = tmp_path_factory.mktemp("cluster")
     given = Settings()
-    if given.bootstrap_servers and given.registry_url:
+    if given.bootstrap_servers or given.registry_url:
+        given = given.located()
+        assert given.bootstrap_servers and given.registry_url
         yield Cluster(given.bootstrap_servers, given.registry_url, home)
         return
     with running(home, repository=given.maven_repository) as state:

@@ -75,17 +75,17 @@ def ensure(
     `given` is the repository the person asked for, or None. Two processes may call it at once: one works, one waits.
     Raises what `download` and `repository_url` raise; a file in place is always whole.
     """
-    found = installed(lock, cache)
-    if found is not None:
-        return found
     try:
+        found = installed(lock, cache)
+        if found is not None:
+            return found
         cache.mkdir(parents=True, exist_ok=True, mode=0o700)
         with exclusive(cache / ".lock", progress, _WAITING):
             _fetch_missing(lock, cache, given, progress, maven_folder)
             _unpack(lock, cache)
+        found = installed(lock, cache)
     except OSError as error:
         raise disk_error(error, cache) from error
-    found = installed(lock, cache)
     if found is None:
         raise PermanentError(
             Text("the cache does not keep what is written to it.", "缓存目录无法保存写入的内容。"), where=str(cache)

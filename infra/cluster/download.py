@@ -14,7 +14,7 @@ from infra.cluster.repository import without_credentials
 from schemas.errors import BusError, PermanentError, TransientError
 from schemas.text import Text
 
-_CHUNK = 1 << 18
+_CHUNK = 1 << 16
 _ATTEMPTS = 4
 _RESUMABLE = (httpx.TransportError,)
 Advance = Callable[[int], None]
@@ -148,7 +148,7 @@ def disk_error(error: OSError, place: Path) -> BusError:
             hint=Text("Make room and run the command again.", "请清理空间后重新运行命令。"),
         )
     return PermanentError(
-        Text(f"cannot be written: {error.strerror}.", f"无法写入: {error.strerror}。"),
+        Text(f"the folder cannot be used: {error.strerror}.", f"无法使用该目录: {error.strerror}。"),
         where=str(place),
         hint=Text("Check the permissions of the folder.", "请检查目录权限。"),
     )

@@ -27,7 +27,7 @@ class Processes(BaseModel):
     guard: ProcessId
     broker: ProcessId
     registry: ProcessId
-    owner: ProcessId | None
+    owner: ProcessId | None = None
     started_at: float
 
 
