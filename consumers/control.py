@@ -1,0 +1,76 @@
+"""What the control log says about grants, read once for all deliveries of a process."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+
+from infra.runtime.policy_log import PolicyReader
+from infra.runtime.settings import Settings
+from schemas.errors import ConfigError
+from schemas.policy_log import GrantInForce, PolicyState
+from schemas.text import Text
+
+
+class GrantWatch:
+    """The newest state of the control log. Safe to share between threads; close it when done.
+
+    `state()` reads the log at most every `every_s` seconds, so many deliveries cost one reader. It raises
+    TransientError if the log is out of reach (runners retry) and PermanentError if it is not whole.
+    """
+
+    def __init__(
+        self, settings: Settings, *, every_s: float = 0.5, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._settings = settings
+        self._every = every_s
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._reader: PolicyReader | None = None
+        self._read_at = float("-inf")
+        self._state = PolicyState()
+
+    def state(self, *, fresh: bool = False) -> PolicyState:
+        """The state, at most `every_s` seconds old; read to the log's end if it must be `fresh`."""
+        with self._lock:
+            if fresh or self._monotonic() - self._read_at >= self._every:
+                if self._reader is None:
+                    self._reader = PolicyReader(self._settings)
+                self._state = self._reader.read_to_end()
+                self._read_at = self._monotonic()
+            return self._state
+
+    def grant(self, grant_id: str) -> GrantInForce:
+        """The newest generation of a grant, read afresh. ConfigError if there never was one."""
+        found = self.state(fresh=True).grants.get(grant_id)
+        if found is None:
+            raise ConfigError(
+                Text(f"there is no grant '{grant_id}'.", f"没有授权 '{grant_id}'。"),
+                where="bus.grants",
+                hint=Text("Apply it first: bus apply -f GRANT.yaml.", "请先执行: bus apply -f GRANT.yaml。"),
+            )
+        return found
+
+    def life(self, grant: GrantInForce) -> GrantInForce:
+        """What is known by now of this very generation: whether it has ended, and its fence."""
+        state = self.state()
+        newest = state.grants.get(grant.grant.id, grant)
+        if newest.generation == grant.generation:
+            return newest
+        earlier = (g for g in state.ended if (g.grant.id, g.generation) == (grant.grant.id, grant.generation))
+        return next(earlier, grant)
+
+    def close(self) -> None:
+        """Give back the connections."""
+        with self._lock:
+            if self._reader is not None:
+                self._reader.close()
+                self._reader = None
+
+    def __enter__(self) -> GrantWatch:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()

@@ -1,0 +1,230 @@
+"""The runner of deliveries: a grant's topic into a sink, until the grant ends, with everything retried here and only here."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Literal
+
+from consumers import telemetry
+from consumers.catalogue import shown, sink_for
+from consumers.control import GrantWatch
+from consumers.events import Batch
+from consumers.report import DeliveryReport, Tally
+from consumers.sink import Sink
+from consumers.subscriber import GrantEnd, Subscriber
+from infra.runtime.settings import Settings
+from schemas.errors import BusError, PermanentError, TransientError
+from schemas.policy_log import GrantInForce
+from schemas.text import Text
+
+Until = Literal["ended", "caught_up"]
+FIRST_WAIT_S = 0.1
+LONGEST_WAIT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a delivery is: events delivered by this run, and offsets still to read."""
+
+    grant: str
+    events: int
+    lag: int
+
+
+OnProgress = Callable[[Progress], None]
+
+
+def deliver(
+    settings: Settings,
+    grant_id: str,
+    sink_url: str,
+    *,
+    until: Until | None = None,
+    stop: threading.Event | None = None,
+    progress: OnProgress | None = None,
+    watch: GrantWatch | None = None,
+    rebuild: bool = False,
+) -> DeliveryReport:
+    """Deliver a grant into a sink, and report.
+
+    until   "caught_up": stop at the topic's end; "ended" and None: go on until the grant ends. A grant that goes on as a
+            later generation is followed: its table is made anew and filled from the new topic.
+    stop    set it, from any thread, to stop after the batch at hand
+    rebuild make the table anew and fill it from the topic's beginning
+    Retries everything transient with back-off, reading on from what the sink holds. Raises ConfigError and PermanentError.
+    """
+    if watch is None:
+        with GrantWatch(settings) as own:
+            return deliver(
+                settings, grant_id, sink_url, until=until, stop=stop, progress=progress, watch=own, rebuild=rebuild
+            )
+    ending = stop or threading.Event()
+    return Delivery(settings, grant_id, sink_url, until, ending, progress, watch, rebuild).run()
+
+
+def deliver_many(
+    settings: Settings,
+    pairs: Sequence[tuple[str, str]],
+    *,
+    until: Until | None = None,
+    stop: threading.Event | None = None,
+    progress: OnProgress | None = None,
+) -> list[DeliveryReport | BusError]:
+    """Deliver many grants, (grant id, sink address) each in a thread of its own; outcomes in the order given.
+
+    One that fails with an error of ours does not stop the others: its error is its outcome. Anything else is a fault of
+    the program: all stop, and it is raised.
+    """
+    ending = stop or threading.Event()
+
+    def one(pair: tuple[str, str]) -> DeliveryReport | BusError:
+        try:
+            return deliver(settings, *pair, until=until, stop=ending, progress=progress, watch=watch)
+        except BusError as error:
+            return error
+        except BaseException:
+            ending.set()
+            raise
+
+    with GrantWatch(settings) as watch, ThreadPoolExecutor(max(1, len(pairs)), "deliver") as pool:
+        futures = [pool.submit(one, pair) for pair in pairs]
+        try:
+            return [f.result() for f in futures]
+        except BaseException:  # Ctrl-C, or a fault in a thread: the others end too before the pool is left
+            ending.set()
+            raise
+
+
+class Delivery:
+    """One grant into one sink. `run` may be called once."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        grant_id: str,
+        sink_url: str,
+        until: Until | None,
+        stop: threading.Event,
+        progress: OnProgress | None,
+        watch: GrantWatch,
+        rebuild: bool,
+    ) -> None:
+        self._settings, self._grant_id, self._watch = settings, grant_id, watch
+        self._sink, self._shown = sink_for(sink_url), shown(sink_url)
+        self._until, self._stop, self._progress, self._rebuild = until, stop, progress, rebuild
+        self._tally = Tally()
+        self._attempt = 0
+        self._last_released: int | None = None
+        self._grant: GrantInForce | None = None
+
+    def run(self) -> DeliveryReport:
+        """Deliver until there is nothing more to do."""
+        end: GrantEnd | None = None
+        try:
+            while not self._stop.is_set():
+                try:
+                    end = self._session()
+                except TransientError as error:
+                    self._wait(error)
+                    continue
+                if end is None or end.reason != "superseded":
+                    break
+        except BusError as error:
+            telemetry.failed(self._grant_id, error)
+            raise
+        if end is not None:
+            telemetry.ended(end.grant, end.generation, end.reason)
+        return self._report(end)
+
+    def _session(self) -> GrantEnd | None:
+        """From opening topic and sink to the end of the grant, of the topic, or to `stop`."""
+        sink = self._sink
+        try:
+            with Subscriber(self._settings, self._grant_id, watch=self._watch) as subscriber:
+                self._grant = subscriber.grant
+                held = sink.open(subscriber.view, rebuild=self._rebuild)
+                self._rebuild = False  # done, and durable: a retry goes on
+                self._tally.opened(held)
+                if not any(held.positions.values()):
+                    telemetry.rebuilt(self._grant_id, subscriber.grant.topic, subscriber.grant.generation)
+                subscriber.start(held.positions)
+                return self._pump(subscriber, sink)
+        finally:
+            sink.close()
+
+    def _pump(self, subscriber: Subscriber, sink: Sink) -> GrantEnd | None:
+        while not self._stop.is_set():
+            batch = subscriber.poll()
+            if batch is not None:
+                self._write(sink, batch, subscriber)
+            self._tell(subscriber)
+            if subscriber.ended is not None:
+                return subscriber.ended
+            if self._until == "caught_up" and subscriber.at_end:
+                break
+        rest = subscriber.settle()
+        if rest is not None:
+            self._write(sink, rest, subscriber)
+        return None
+
+    def _write(self, sink: Sink, batch: Batch, subscriber: Subscriber) -> None:
+        began = time.perf_counter()
+        written = sink.write(batch)
+        write_s, now_ms = time.perf_counter() - began, time.time_ns() // 1_000_000
+        self._attempt = 0
+        events = batch.events
+        exact = subscriber.grant.grant.release_time == "millisecond"
+        latencies = [max(0, now_ms - e.released_at) for e in events] if exact else []
+        by_op = dict(Counter(e.op.value for e in events))
+        if events:
+            self._last_released = events[-1].released_at
+        self._tally.add(batch, written, by_op, latencies)
+        measured = telemetry.Measured(write_s, [ms / 1000 for ms in latencies])
+        telemetry.delivered(self._grant_id, subscriber.grant.topic, batch, written, measured, by_op)
+
+    def _tell(self, subscriber: Subscriber) -> None:
+        lag = 0 if subscriber.at_end else subscriber.lag
+        age = 0.0 if self._last_released is None else max(0.0, time.time() - self._last_released / 1000)
+        telemetry.lagging(self._grant_id, lag, age)
+        if self._progress is not None:
+            self._progress(Progress(self._grant_id, self._tally.by_op.total(), lag))
+
+    def _wait(self, error: TransientError) -> None:
+        """Wait before trying again: doubling, with jitter so that many deliveries do not return at once."""
+        longest = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** min(self._attempt, 10))
+        wait_s = random.uniform(longest / 2, longest)
+        self._attempt += 1
+        self._tally.retries += 1
+        telemetry.retried(self._grant_id, error, self._attempt, wait_s)
+        self._stop.wait(wait_s)
+
+    def _report(self, end: GrantEnd | None) -> DeliveryReport:
+        tally, grant = self._tally, self._grant
+        if grant is None:
+            raise PermanentError(
+                Text("delivery was stopped before it began.", "投递在开始前已被停止。"), where=self._grant_id
+            )
+        return DeliveryReport(
+            grant=self._grant_id,
+            generation=grant.generation,
+            topic=grant.topic,
+            sink=self._shown,
+            events=tally.by_op.total(),
+            by_op=dict(tally.by_op),
+            upserted=tally.upserted,
+            deleted=tally.deleted,
+            rejected=tally.rejected,
+            tombstones=tally.tombstones,
+            duplicates=tally.duplicates,
+            held_events=tally.held_events,
+            positions=dict(tally.positions),
+            latency=tally.latency(),
+            retries=tally.retries,
+            ended=end.reason if end else None,
+        )

@@ -1,0 +1,123 @@
+"""The contract between the runner and a sink: rows and positions become durable together, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from consumers.events import Batch
+from consumers.view import Origin, View
+from schemas.errors import PermanentError
+from schemas.text import Text
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a sink holds of a view: the offset to read next in each partition, and how many events brought it there."""
+
+    positions: Mapping[int, int]
+    events: int
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What one write changed. `rejected`: rows the database cannot hold; each left a pointer and a reason, never data."""
+
+    upserted: int
+    deleted: int
+    rejected: int = 0
+
+
+class Sink(Protocol):
+    """Holds the rows of one grant's view and the positions they were read up to.
+
+    Lifecycle: `open`, then `write` any number of times, then `close`. After a TransientError the sink may be closed and
+    opened again; what `open` then returns is the truth about the write that failed, which may have been committed.
+    Threads: a sink belongs to one thread at a time. Several sinks, in any number of processes, may share a database.
+    Units: positions are Kafka offsets to read next; a topic that was never read is at 0.
+    Errors: TransientError when the store is out of reach, locked or full: the runner closes, waits, opens and reads on
+    from the positions held. PermanentError for everything that stays wrong: the runner stops this grant. Neither names a
+    value of a record. A sink never retries by itself, because only the runner knows where to read on.
+    """
+
+    def open(self, view: View, *, rebuild: bool = False) -> Held:
+        """Make the table and the positions ready, and return the positions held (one per partition of the origin).
+
+        The sink remembers the view's `Origin`. Of an earlier generation it drops table and positions in the transaction
+        that makes the new ones, so that no row of it lingers. It raises `Recreated` where the topic's id is another one,
+        unless `rebuild` asks for the table to be emptied and filled anew, and `Overtaken` for a generation older than the
+        one held.
+        """
+        ...
+
+    def write(self, batch: Batch) -> Written:
+        """Apply the batch's changes and advance its partitions in one transaction.
+
+        A partition advances only from `Step.expected`; if it holds another position nothing is applied and `Zombie` is
+        raised. A batch without records advances positions only. A key with a null in it is a PermanentError.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give back connections and files. Never raises; may be called twice, and without `open`."""
+        ...
+
+
+class Zombie(PermanentError):
+    """Another deliverer has moved this grant's positions: this one must not write any more."""
+
+    def __init__(self, view: View, partition: int) -> None:
+        super().__init__(
+            Text(
+                "another deliverer writes to the same sink; this one was rolled back and stops.",
+                "另有投递进程正在写入同一目标; 本进程已回滚并停止。",
+            ),
+            where=f"{view.origin.topic}[{partition}]",
+            hint=Text("Run one deliverer per grant and sink.", "每个授权与目标只应运行一个投递进程。"),
+        )
+
+
+class Recreated(PermanentError):
+    """The topic was deleted and made anew: the positions held mean nothing in it."""
+
+    def __init__(self, view: View) -> None:
+        super().__init__(
+            Text(
+                "the topic was deleted and created again since this sink was filled.",
+                "自上次写入后, 该主题已被删除并重建。",
+            ),
+            where=view.origin.topic,
+            hint=Text("Deliver once with --rebuild to fill the table anew.", "请使用 --rebuild 重新投递以重建数据表。"),
+        )
+
+
+class Overtaken(PermanentError):
+    """The sink already holds a later generation of the grant."""
+
+    def __init__(self, view: View, held: int) -> None:
+        super().__init__(
+            Text(
+                f"the sink holds generation {held} of this grant, which is newer than {view.origin.generation}.",
+                f"目标中已是该授权的第 {held} 代, 新于第 {view.origin.generation} 代。",
+            ),
+            where=view.origin.topic,
+        )
+
+
+def must_refill(view: View, held: Origin | None, *, rebuild: bool) -> bool:
+    """Whether `open` makes the table anew: for a new grant, a new generation, or because it was asked to.
+
+    Raises `Recreated` or `Overtaken` where a sink must not go on.
+    """
+    if held is None:
+        return True
+    if held.generation > view.origin.generation:
+        raise Overtaken(view, held.generation)
+    if held.generation < view.origin.generation:
+        return True
+    if rebuild:
+        return True
+    if (held.topic, held.topic_id) != (view.origin.topic, view.origin.topic_id):
+        raise Recreated(view)
+    return False

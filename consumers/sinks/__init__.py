@@ -1,0 +1,1 @@
+"""Where views are delivered to, one folder each."""

@@ -1,0 +1,25 @@
+"""PostgreSQL's errors as ours: by code only, because its texts quote values."""
+
+from __future__ import annotations
+
+import psycopg
+
+from schemas.errors import BusError, PermanentError, TransientError
+from schemas.text import Text
+
+_PASSING = ("08", "40", "53", "55", "57", "58")
+"""Classes of SQLSTATE that pass: connection, deadlock and serialization, resources, locks, shutdown, system error."""
+
+
+def as_ours(error: psycopg.Error, where: str) -> BusError:
+    """TransientError if trying again may work. A connection that cannot be made has no code and counts as such."""
+    code = error.sqlstate
+    if code is None and isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+        return TransientError(
+            Text("PostgreSQL is out of reach or refuses the connection.", "PostgreSQL 无法连接或拒绝连接。"),
+            where=where,
+            hint=Text("Check address, user and password.", "请检查地址、用户名与密码。"),
+        )
+    kind = TransientError if (code or "").startswith(_PASSING) else PermanentError
+    name = f"{type(error).__name__}, SQLSTATE {code}"
+    return kind(Text(f"PostgreSQL refused ({name}).", f"PostgreSQL 拒绝执行({name})。"), where=where)

@@ -1,0 +1,27 @@
+"""Settings of the PostgreSQL sink."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, SecretStr
+
+
+class PostgresqlSettings(BaseModel):
+    """`postgresql://user:password@host:port/database`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: SecretStr
+    """A libpq connection URI; everything libpq reads (PGPASSFILE, sslmode=…) works."""
+    db_schema: str = "public"
+    """Schema of the tables; it must exist."""
+    connect_timeout_s: int = 10
+    statement_timeout_s: int = 60
+    """After this a statement is given up and tried again later."""
+
+    @property
+    def shown(self) -> str:
+        """The address without user and password."""
+        parts = urlsplit(self.url.get_secret_value())
+        return f"postgresql://{parts.netloc.rpartition('@')[2]}{parts.path}"

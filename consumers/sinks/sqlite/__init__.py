@@ -1,0 +1,1 @@
+"""A SQLite file: the embedded default."""

@@ -1,0 +1,180 @@
+"""The SQLite sink: one file, one table per grant, positions beside the rows in the same transaction."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from consumers.events import Batch
+from consumers.sink import Held, Written, Zombie, must_refill
+from consumers.sinks.sqlite import ddl
+from consumers.sinks.sqlite.settings import SqliteSettings
+from consumers.values import Convert, in_utc, json_text, key_of, row_of
+from consumers.view import Kind, Origin, View
+from schemas.errors import BusError, PermanentError, TransientError
+from schemas.text import Text
+
+_PASSING = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_READONLY")
+
+
+def _instant(value: dt.datetime) -> str:
+    # isoformat, not strftime: that writes the year 1 as "1", which would not sort
+    return in_utc(value).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+_CONVERT: dict[Kind, Convert] = {
+    "text": str,
+    "boolean": int,
+    "date": dt.date.isoformat,
+    "time": dt.time.isoformat,
+    "timestamp": _instant,
+    "local": dt.datetime.isoformat,
+    "decimal": str,
+    "json": json_text,
+}
+
+
+class SqliteSink:
+    """See `consumers.sink.Sink`."""
+
+    def __init__(self, settings: SqliteSettings) -> None:
+        self._settings = settings
+        self._db: sqlite3.Connection | None = None
+
+    def open(self, view: View, *, rebuild: bool = False) -> Held:
+        """Make file and table ready; the positions held."""
+        self.close()
+        self._view = view
+        self._converts = [(i, _CONVERT[c.kind]) for i, c in enumerate(view.columns) if c.kind in _CONVERT]
+        self._upsert, self._delete = ddl.upsert(view), ddl.delete(view)
+        with self._failures():
+            _private(self._settings.path)
+            self._db = db = sqlite3.connect(
+                self._settings.path,
+                timeout=self._settings.lock_timeout_s,
+                isolation_level=None,
+                check_same_thread=False,
+                cached_statements=16,
+            )
+            db.execute("PRAGMA journal_mode = WAL")
+            # after a power cut WAL with NORMAL may lose the last transactions, but whole: rows and positions together,
+            # so they are read and written again
+            db.execute("PRAGMA synchronous = NORMAL")
+            with self._transaction() as transaction:
+                for statement in ddl.OWN_TABLES.split(";"):
+                    transaction.execute(statement)
+                if must_refill(view, self._origin(transaction), rebuild=rebuild):
+                    self._refill(transaction)
+                return self._held(transaction)
+
+    def write(self, batch: Batch) -> Written:
+        """Apply one batch, all or nothing."""
+        upserts, deletes = self._split(batch)
+        view = self._view
+        with self._failures(), self._transaction() as db:
+            for partition, step in batch.steps.items():
+                origin = view.origin
+                place = (view.grant, partition, origin.topic_id, origin.generation, step.expected)
+                if db.execute(ddl.ADVANCE, (step.next, step.events, *place)).rowcount != 1:
+                    raise Zombie(view, partition)
+            deleted = db.executemany(self._delete, deletes).rowcount if deletes else 0
+            if upserts:
+                db.executemany(self._upsert, upserts)
+        return Written(len(upserts), deleted)
+
+    def close(self) -> None:
+        """Give back the file."""
+        db, self._db = self._db, None
+        if db is not None:
+            db.close()
+
+    def _split(self, batch: Batch) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
+        """Rows to upsert and keys to delete, as SQLite stores them."""
+        upserts, deletes = [], []
+        for change in batch.latest():
+            key = key_of(self._view, change)
+            if change.row is None:
+                deletes.append(self._stored(key))
+            else:
+                upserts.append(self._stored(row_of(self._view, change, key)))
+        return upserts, deletes
+
+    def _stored(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        out = list(values)
+        for i, convert in self._converts:
+            if i < len(out) and out[i] is not None:
+                out[i] = convert(out[i])
+        return tuple(out)
+
+    def _origin(self, db: sqlite3.Connection) -> Origin | None:
+        found = db.execute(
+            "SELECT topic, topic_id, generation, partitions FROM _bus_views WHERE grant_id = ?", (self._view.grant,)
+        ).fetchone()
+        return Origin(*found) if found else None
+
+    def _refill(self, db: sqlite3.Connection) -> None:
+        view, origin = self._view, self._view.origin
+        db.execute(f"DROP TABLE IF EXISTS {ddl.quoted(view.table)}")
+        db.execute(ddl.create(view))
+        db.execute(
+            "INSERT OR REPLACE INTO _bus_views VALUES (?, ?, ?, ?, ?, ?)",
+            (view.grant, view.table, origin.topic, origin.topic_id, origin.generation, origin.partitions),
+        )
+        db.execute("DELETE FROM _bus_positions WHERE grant_id = ?", (view.grant,))
+        db.executemany(
+            "INSERT INTO _bus_positions VALUES (?, ?, ?, ?, 0, 0)",
+            [(view.grant, p, origin.topic_id, origin.generation) for p in range(origin.partitions)],
+        )
+
+    def _held(self, db: sqlite3.Connection) -> Held:
+        rows = db.execute(
+            "SELECT partition, next_offset, events FROM _bus_positions WHERE grant_id = ?", (self._view.grant,)
+        ).fetchall()
+        return Held({p: offset for p, offset, _ in rows}, sum(events for _, _, events in rows))
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        db = self._db
+        if db is None:
+            raise sqlite3.ProgrammingError("not open")
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            yield db
+            db.execute("COMMIT")
+        except BaseException:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            raise
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        """SQLite's errors as ours: by name only, and cut from their cause, because texts may quote values."""
+        try:
+            yield
+        except BusError:
+            raise
+        except (sqlite3.Error, OSError) as error:
+            raise _as_ours(error, self._settings.path) from None
+
+
+def _as_ours(error: Exception, path: Path) -> BusError:
+    name = getattr(error, "sqlite_errorname", None) or type(error).__name__
+    passing = isinstance(error, OSError) or name.startswith(_PASSING)
+    kind = TransientError if passing else PermanentError
+    return kind(
+        Text(f"the SQLite file cannot be used ({name}).", f"SQLite 文件不可用({name})。"),
+        where=str(path),
+        hint=Text("Check its folder, free space and other programs using it.", "请检查目录、剩余空间及占用它的程序。"),
+    )
+
+
+def _private(path: Path) -> None:
+    """Make the file for its owner alone before SQLite does it for everyone; its -wal and -shm follow its mode."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    path.chmod(0o600)

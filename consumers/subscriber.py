@@ -1,0 +1,163 @@
+"""One grant's view events for a program: `for batch in Subscriber(settings, "shuiwu.enterprise.2026-001")`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+
+from consumers.control import GrantWatch
+from consumers.events import Batch, Step, Tombstone, ViewEvent
+from consumers.topic import GrantTopic, records_before
+from consumers.view import View, view_of
+from consumers.view_codec import ViewDecoder
+from infra.runtime.registry import Registry
+from infra.runtime.settings import Settings
+from schemas.policy_log import GrantInForce
+
+MAX_RECORDS = 10_000
+"""Records of a batch, when behind."""
+LINGER_S = 0.004
+"""How long a batch waits for company once it has a record."""
+SETTLE_S = 1.0
+"""Positions that only pass transaction markers are told after this long without a record."""
+IDENTITY_S = 5.0
+"""How often the topic is asked whether it is still the same one."""
+
+
+@dataclass(frozen=True, slots=True)
+class GrantEnd:
+    """The grant's generation is over and everything before its fence was read. `at`: milliseconds since 1970 UTC."""
+
+    grant: str
+    generation: int
+    reason: str
+    """revoked, suspended, expired, withdrawn, or superseded: then a later generation goes on in another topic."""
+    at: int | None
+
+
+class Subscriber:
+    """Reads one generation of a grant, all partitions, committed records only. One thread at a time; close it when done.
+
+    Positions are the reader's affair: `start` takes those it holds (none: from the beginning), every batch tells from
+    where to where it goes, and nothing is committed to Kafka. When the grant has ended and all before its fence was read,
+    iteration ends and `ended` says why.
+
+    Raises ConfigError for an unknown grant, PermanentError for a topic that is gone or holds what cannot be read, and
+    TransientError when cluster or registry are out of reach: make a new one from the positions held.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        grant_id: str,
+        *,
+        watch: GrantWatch | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._watch = watch or GrantWatch(settings)
+        self._owns_watch = watch is None
+        self._monotonic = monotonic
+        try:
+            self.grant: GrantInForce = self._watch.grant(grant_id)
+            registry = Registry(settings)
+            try:
+                schema = registry.schema(self.grant.schema_id)
+            finally:
+                registry.close()
+            self._decoder = ViewDecoder(self.grant.topic, schema, self.grant.schema_id)
+            self._topic = GrantTopic(settings, self.grant)
+        except BaseException:
+            self._close_watch()
+            raise
+        known = self._watch.state().contracts.get(self.grant.grant.resource)
+        self.view: View = view_of(self.grant, schema, self._topic.origin, known.contract if known else None)
+        self.ended: GrantEnd | None = None
+        self._told: dict[int, int] = {}
+        self._quiet_since = self._checked_at = monotonic()
+
+    @property
+    def at_end(self) -> bool:
+        """Whether everything in the topic has been handed out: it was read to its end and nothing has come since."""
+        return self._topic.at_end
+
+    @property
+    def lag(self) -> int:
+        """Offsets in the topic that have not been read yet."""
+        return self._topic.lag
+
+    def start(self, positions: Mapping[int, int] | None = None) -> None:
+        """Read from `positions` (offset to read next, per partition), or from the beginning."""
+        self._told = dict(positions) if positions is not None else dict.fromkeys(range(self.view.origin.partitions), 0)
+        self._topic.seek(self._told)
+
+    def poll(self, wait_s: float = 0.25, most: int = MAX_RECORDS) -> Batch | None:
+        """The next batch, or None if nothing came within `wait_s` seconds. A batch may hold positions only."""
+        if not self._told:
+            self.start()
+        self._check_identity()
+        life = self._watch.life(self.grant)
+        if life.fence is not None and self._reached(life.fence):
+            return self._end(life)
+        messages = records_before(self._topic.take(most, wait_s, LINGER_S), life.fence)
+        if messages:
+            self._quiet_since = self._monotonic()
+            return self._batch(self._decoder.records(messages))
+        settled = self._monotonic() - self._quiet_since >= SETTLE_S
+        return self._batch([]) if settled and self._moved else None
+
+    def settle(self) -> Batch | None:
+        """Positions that passed transaction markers and were not told yet, if any."""
+        return self._batch([]) if self._moved else None
+
+    def __iter__(self) -> Iterator[Batch]:
+        while self.ended is None:
+            batch = self.poll()
+            if batch is not None:
+                yield batch
+
+    def close(self) -> None:
+        """Give back the connections."""
+        self._topic.close()
+        self._close_watch()
+
+    def __enter__(self) -> Subscriber:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    @property
+    def _moved(self) -> bool:
+        return self._topic.positions != self._told
+
+    def _reached(self, fence: Mapping[int, int]) -> bool:
+        return all(position >= fence.get(p, 0) for p, position in self._topic.positions.items())
+
+    def _end(self, life: GrantInForce) -> Batch | None:
+        reason = life.end_reason or "ended"
+        self.ended = GrantEnd(life.grant.id, life.generation, reason, life.ended_at)
+        return self.settle()
+
+    def _batch(self, records: Sequence[ViewEvent | Tombstone]) -> Batch:
+        counts = dict.fromkeys(self._told, 0)
+        for record in records:
+            if isinstance(record, ViewEvent):
+                counts[record.place.partition] += 1
+        steps = {
+            p: Step(told, self._topic.positions[p], counts[p])
+            for p, told in self._told.items()
+            if self._topic.positions[p] != told
+        }
+        self._told = dict(self._topic.positions)
+        return Batch(records, steps)
+
+    def _check_identity(self) -> None:
+        if self._monotonic() - self._checked_at >= IDENTITY_S:
+            self._topic.check_identity()
+            self._checked_at = self._monotonic()
+
+    def _close_watch(self) -> None:
+        if self._owns_watch:
+            self._watch.close()

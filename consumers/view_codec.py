@@ -1,0 +1,104 @@
+"""A grant's records as Kafka holds them -> typed view events. What cannot be read stops the reader: nothing is skipped."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+from confluent_kafka import Message
+
+from consumers.events import Place, Row, Tombstone, ViewEvent
+from schemas.avro_types import logical, primitive, without_null
+from schemas.change_event import Op
+from schemas.codec import Reason, codec_for, rows
+from schemas.errors import PermanentError
+from schemas.keys import ESCAPE, SEPARATOR
+from schemas.text import Text
+
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_MS = dt.timedelta(milliseconds=1)
+
+
+class ViewDecoder:
+    """Decodes the records of one grant topic. Stateless between calls."""
+
+    def __init__(self, topic: str, schema: dict[str, Any], schema_id: int) -> None:
+        self._topic = topic
+        self._codec = codec_for(schema, schema_id)
+        key = next(f for f in schema["fields"] if f["name"] == "key")
+        self._key: list[tuple[str, Any]] = [(f["name"], f["type"]) for f in key["type"]["fields"]]
+
+    def records(self, messages: Sequence[Message]) -> list[ViewEvent | Tombstone]:
+        """The messages' view events and tombstones, in order. PermanentError, with the place, if one cannot be read."""
+        values = [m.value() for m in messages]
+        full = [i for i, v in enumerate(values) if v is not None]
+        decoded = self._codec.decode([v for v in values if v is not None])
+        if decoded.bad:
+            raise self._unreadable(messages[full[decoded.bad[0].position]], decoded.bad[0].reason)
+        try:
+            events = iter(rows(decoded.batch))
+        except (ValueError, OverflowError):  # a date or time no Python value can hold
+            raise self._unreadable(messages[0], Reason.MALFORMED) from None
+        return [self._tombstone(m) if m.value() is None else self._event(next(events), m) for m in messages]
+
+    def _event(self, row: Row, message: Message) -> ViewEvent:
+        released = row["released_at"]
+        if isinstance(released, dt.datetime):
+            released = (released.replace(tzinfo=dt.UTC) - _EPOCH) // _MS
+        return ViewEvent(Op(row["op"]), released, row["key"], row.get("before"), row["after"], _place(message))
+
+    def _tombstone(self, message: Message) -> Tombstone:
+        try:
+            parts = _parts((message.key() or b"").decode())
+            if len(parts) != len(self._key):
+                raise ValueError("another number of parts")  # noqa: TRY301
+            key = {name: _value(part, avro) for part, (name, avro) in zip(parts, self._key, strict=True)}
+        except ValueError:
+            raise self._unreadable(message, Reason.MALFORMED) from None
+        return Tombstone(key, _place(message))
+
+    def _unreadable(self, message: Message, reason: Reason) -> PermanentError:
+        return PermanentError(
+            Text(
+                f"a view event cannot be read ({reason.value}); delivery of this grant stops here.",
+                f"视图事件无法读取({reason.value}); 该授权的投递在此停止。",
+            ),
+            where=f"{self._topic}[{message.partition()}]@{message.offset()}",
+            hint=Text(
+                "Nothing after it has been delivered. Find out who wrote it; the exchange alone may write this topic.",
+                "其后的数据均未投递。请查明写入者; 该主题只允许交换进程写入。",
+            ),
+        )
+
+
+def _place(message: Message) -> Place:
+    partition, offset = message.partition(), message.offset()
+    assert partition is not None and offset is not None
+    return Place(partition, offset)
+
+
+def _parts(text: str) -> list[str]:
+    """The parts of a key text: what `schemas.keys.key_text` joined. ValueError if it joined no such thing."""
+    if ESCAPE not in text:
+        return text.split(SEPARATOR)
+    parts, current, characters = [], "", iter(text)
+    for character in characters:
+        if character == SEPARATOR:
+            parts.append(current)
+            current = ""
+        elif character == ESCAPE:
+            escaped = next(characters, "")
+            if escaped not in (SEPARATOR, ESCAPE):
+                raise ValueError("not a key text")
+            current += escaped
+        else:
+            current += character
+    return [*parts, current]
+
+
+def _value(part: str, avro: Any) -> str | int | dt.date:
+    plain = without_null(avro)
+    if logical(plain) == "date":
+        return dt.date.fromisoformat(part)
+    return part if primitive(plain) == "string" else int(part)
