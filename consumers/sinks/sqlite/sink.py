@@ -158,7 +158,7 @@ class SqliteSink:
             yield
         except BusError:
             raise
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, OverflowError, UnicodeError) as error:
             raise _as_ours(error, self._settings.path) from None
 
 

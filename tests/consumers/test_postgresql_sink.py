@@ -1,0 +1,110 @@
+"""The PostgreSQL sink passes the conformance suite against a real server."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from consumers.catalogue import shown, sink_for
+from consumers.sink import Sink
+from consumers.values import json_text
+from consumers.view import Column, Kind, View
+from schemas.errors import PermanentError, TransientError
+from tests.kit.sink_conformance import SinkConformance, a_view, batch, event
+
+
+class PostgresqlTarget:
+    """A database."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def sink(self) -> Sink:
+        return sink_for(self.url)
+
+    def query(self, text: str) -> list[dict[str, Any]]:
+        with psycopg.connect(self.url, row_factory=dict_row) as db:
+            return db.execute(text).fetchall()  # type: ignore[arg-type]
+
+    def rows(self, view: View) -> list[dict[str, Any]]:
+        return self.query(f'SELECT * FROM "{view.table}"')
+
+    def titles(self, view: View) -> Mapping[str, str]:
+        found = self.query(
+            f"""SELECT coalesce(a.attname, '') AS name, d.description AS title FROM pg_description d
+            LEFT JOIN pg_attribute a ON a.attrelid = d.objoid AND a.attnum = d.objsubid AND a.attnum > 0
+            WHERE d.objoid = '"{view.table}"'::regclass"""
+        )
+        return {r["name"]: r["title"] for r in found}
+
+    def stored(self, kind: Kind, value: Any) -> Any:
+        if kind == "json":
+            return json.loads(json_text(value))
+        return value.replace(tzinfo=dt.UTC) if kind == "timestamp" else value
+
+
+class TestPostgresqlSink(SinkConformance):
+    @pytest.fixture
+    def target(self, database: str) -> PostgresqlTarget:
+        return PostgresqlTarget(database)
+
+
+@pytest.fixture
+def target(database: str) -> PostgresqlTarget:
+    return PostgresqlTarget(database)
+
+
+def test_a_row_with_nul_is_withheld_with_a_pointer_and_its_old_row_goes(target: PostgresqlTarget) -> None:
+    view = a_view(columns=[*a_view().columns, Column("more", "more", "json", False)])
+    sink = target.sink()
+    sink.open(view)
+    sink.write(batch(event("c", "1", 0, {"name": "old"}), event("c", "2", 1), event("c", "3", 2)))
+    hidden = {"more": ["literal \\u0000 is text"]}
+    bad = [event("u", "1", 3, {"name": "a\0b"}), event("u", "2", 4, {"more": {"x": ["\0"]}}), event("c", "k\0", 5)]
+    written = sink.write(batch(*bad, event("u", "3", 6, hidden), event("d", "k\0", 7), start=3))
+    sink.close()
+    assert (written.upserted, written.deleted, written.rejected) == (1, 2, 2)
+    assert [(r["id"], r["more"]) for r in target.rows(view)] == [("3", hidden["more"])]
+    found = target.query('SELECT partition, "offset", reason FROM _bus_rejections ORDER BY "offset"')
+    assert [tuple(r.values()) for r in found] == [(0, 3, "text-holds-nul"), (0, 4, "text-holds-nul")]
+
+
+def test_a_lost_connection_is_transient_and_reopening_tells_the_truth(target: PostgresqlTarget) -> None:
+    sink = target.sink()
+    sink.open(a_view())
+    sink.write(batch(event("c", "1", 0)))
+    target.query(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'exchange-bus deliver' "
+        "AND datname = current_database()"
+    )
+    with pytest.raises(TransientError):
+        sink.write(batch(event("c", "2", 1), start=1))
+    assert dict(sink.open(a_view()).positions) == {0: 1}
+    sink.write(batch(event("c", "2", 1), start=1))
+    sink.close()
+    assert len(target.rows(a_view())) == 2
+
+
+def test_an_unreachable_server_is_transient_and_its_password_stays_hidden() -> None:
+    url = "postgresql://u:geheim@127.0.0.1:1/db"
+    with pytest.raises(TransientError) as caught:
+        sink_for(url).open(a_view())
+    assert "geheim" not in str(caught.value) + shown(url)
+
+
+def test_a_missing_schema_is_permanent(database: str) -> None:
+    from pydantic import SecretStr
+
+    from consumers.sinks.postgresql.settings import PostgresqlSettings
+    from consumers.sinks.postgresql.sink import PostgresqlSink
+
+    sink = PostgresqlSink(PostgresqlSettings(url=SecretStr(database), db_schema="nowhere"))
+    with pytest.raises(PermanentError, match="3F000"):
+        sink.open(a_view())
+    sink.close()
