@@ -144,7 +144,7 @@ def _batch(
     schema: pa.Schema, op: str, before: list[dict[str, Any] | None], after: list[dict[str, Any]], start: int
 ) -> pa.RecordBatch:
     n = len(after)
-    columns = {
+    columns: dict[str, list[Any]] = {
         "op": [op] * n,
         "key": [{"id_no": r["id_no"]} for r in after],
         "before": before,
@@ -159,7 +159,7 @@ def _batch(
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def _array(values: list[Any], type_: pa.DataType) -> pa.Array:
+def _array(values: list[Any], type_: pa.DataType) -> pa.Array[Any]:
     if pa.types.is_struct(type_) and any(pa.types.is_date32(f.type) for f in type_):
         loose = pa.struct([pa.field(f.name, pa.int32() if pa.types.is_date32(f.type) else f.type) for f in type_])
         return pa.array(values, loose).cast(type_)
