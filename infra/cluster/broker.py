@@ -9,16 +9,21 @@ import uuid
 from pathlib import Path
 
 from infra.cluster.artefacts import Installation
+from infra.cluster.jvm import environment
 from infra.cluster.ports import HOST, Ports
 from schemas.errors import PermanentError
 from schemas.text import Text
 
 _LOG4J = Path(__file__).with_name("log4j2.xml")
 _FORMAT_S = 60.0
+_CONFIG, _DATA = "server.properties", "data"
 
 
-def properties(data: Path, ports: Ports) -> str:
-    """The text of server.properties for a broker that keeps its log in the folder `data`."""
+def properties(data: str, ports: Ports) -> str:
+    """The text of server.properties for a broker that keeps its log in the folder `data`.
+
+    A relative one: Kafka reads this file as Latin-1, and folders are called 数据 as well.
+    """
     settings = {
         "process.roles": "broker,controller",
         "node.id": 1,
@@ -58,10 +63,9 @@ def properties(data: Path, ports: Ports) -> str:
 def prepare(installed: Installation, folder: Path, ports: Ports) -> list[str]:
     """Write the configuration, format the storage the first time, and give the command line that starts the broker.
 
-    PermanentError if the storage cannot be formatted.
+    It is to be run in `folder`, with `jvm.environment()`. PermanentError if the storage cannot be formatted.
     """
     folder.mkdir(exist_ok=True)
-    config, data = folder / "server.properties", folder / "data"
     java = [
         str(installed.java),
         "-XX:+UseSerialGC",
@@ -69,32 +73,34 @@ def prepare(installed: Installation, folder: Path, ports: Ports) -> list[str]:
         "-Xms128m",
         "-Xmx384m",
         f"-Dlog4j2.configurationFile={_LOG4J.as_uri()}",
-        f"-Dbus.log={folder / 'broker.log'}",
-        f"-Djava.io.tmpdir={folder}",
+        "-Dbus.log=broker.log",
+        "-Djava.io.tmpdir=.",
         "-cp",
         ":".join(str(jar) for jar in installed.jars),
     ]
-    if not data.exists():
-        _format(java, folder, data, ports)
-    config.write_text(properties(data, ports), encoding="utf-8")
-    return [*java, "kafka.Kafka", str(config)]
+    if not (folder / _DATA).exists():
+        _format(java, folder, ports)
+    (folder / _CONFIG).write_text(properties(_DATA, ports), encoding="ascii")
+    return [*java, "kafka.Kafka", _CONFIG]
 
 
-def _format(java: list[str], folder: Path, data: Path, ports: Ports) -> None:
+def _format(java: list[str], folder: Path, ports: Ports) -> None:
     """Beside its place, then renamed: an interrupted format must not pass for a finished one."""
-    fresh, config = folder / "data.new", folder / "format.properties"
-    shutil.rmtree(fresh, ignore_errors=True)
-    config.write_text(properties(fresh, ports), encoding="utf-8")
+    fresh, config = "data.new", "format.properties"
+    shutil.rmtree(folder / fresh, ignore_errors=True)
+    (folder / config).write_text(properties(fresh, ports), encoding="ascii")
     tool = [*java, "-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", "format", "--standalone"]
-    command = [*tool, "-t", _new_cluster_id(), "-c", str(config)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=_FORMAT_S, check=False)
+    command = [*tool, "-t", _new_cluster_id(), "-c", config]
+    done = subprocess.run(
+        command, cwd=folder, env=environment(), capture_output=True, text=True, timeout=_FORMAT_S, check=False
+    )
     if done.returncode:
         last = " ".join((done.stderr or done.stdout).strip().splitlines()[-1:])
         raise PermanentError(
             Text(f"Kafka's storage cannot be formatted: {last}", f"无法格式化 Kafka 存储: {last}"), where=str(folder)
         )
-    config.unlink()
-    fresh.replace(data)
+    (folder / config).unlink()
+    (folder / fresh).replace(folder / _DATA)
 
 
 def _new_cluster_id() -> str:

@@ -28,6 +28,7 @@ from pathlib import Path
 import psutil
 from pydantic import BaseModel
 
+from infra.cluster.jvm import environment
 from infra.cluster.ports import Ports
 from infra.cluster.processes import ProcessId, stop
 from infra.cluster.state import ClusterState, Processes, read_state, write_state
@@ -122,6 +123,7 @@ def _start(command: list[str], folder: Path) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             command,
             cwd=folder,
+            env=environment(),
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,

@@ -13,6 +13,7 @@ from typing import TypedDict, Unpack
 
 from infra.cluster import broker, schema_registry
 from infra.cluster.artefacts import Installation, default_cache, ensure
+from infra.cluster.download import disk_error
 from infra.cluster.exclusive import exclusive
 from infra.cluster.guard import STOP_S, Launch
 from infra.cluster.lock import read_lock
@@ -66,16 +67,19 @@ def up(
     """
     home, progress = home.resolve(), progress or Silent()
     _make_folder(home)
-    with exclusive(home / "up.lock", progress, _WAITING):
-        before = read_state(home)
-        if before is not None and before.all_alive and before.bootstrap_servers is not None:
-            _require_ports(before, kafka_port, registry_port)
-            return before if tied else _let_go(home, before)
-        _stop_all(home, before)
-        ports = choose(kafka_port, registry_port, before.ports if before else None)
-        installed = ensure(read_lock(), cache or default_cache(), repository, progress)
-        progress.step(Text("Starting Kafka and the schema registry", "启动 Kafka 与模式注册中心"))
-        return _start(home, installed, ports, tied)
+    try:
+        with exclusive(home / "up.lock", progress, _WAITING):
+            before = read_state(home)
+            if before is not None and before.all_alive and before.bootstrap_servers is not None:
+                _require_ports(before, kafka_port, registry_port)
+                return before if tied else _let_go(home, before)
+            _stop_all(home, before)
+            ports = choose(kafka_port, registry_port, before.ports if before else None)
+            installed = ensure(read_lock(), cache or default_cache(), repository, progress)
+            progress.step(Text("Starting Kafka and the schema registry", "启动 Kafka 与模式注册中心"))
+            return _start(home, installed, ports, tied)
+    except OSError as error:
+        raise disk_error(error, home) from error
 
 
 def down(home: Path) -> bool:
@@ -96,10 +100,11 @@ def running(home: Path, **options: Unpack[UpOptions]) -> Iterator[ClusterState]:
     try:
         yield state
     finally:
-        now = read_state(home.resolve())
-        owner = now.processes.owner if now and now.processes else None
-        if owner is not None and owner.pid == os.getpid():
-            down(home)
+        with exclusive(home.resolve() / "up.lock", Silent(), _WAITING):
+            now = read_state(home.resolve())
+            owner = now.processes.owner if now and now.processes else None
+            if owner is not None and owner.pid == os.getpid():
+                down(home)
 
 
 def _require_ports(state: ClusterState, kafka: int | None, registry: int | None) -> None:
@@ -188,7 +193,4 @@ def _make_folder(home: Path) -> None:
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
         home.chmod(0o700)
     except OSError as error:
-        raise PermanentError(
-            Text(f"the state folder cannot be used: {error.strerror}.", f"无法使用状态目录: {error.strerror}。"),
-            where=str(home),
-        ) from error
+        raise disk_error(error, home) from error

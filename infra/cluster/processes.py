@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 import psutil
 from pydantic import BaseModel, ConfigDict
 
+from schemas.errors import PermanentError
+from schemas.text import Text
+
 _SAME_S = 5.0
 """Creation times are computed from the clock of the reader; a small step of that clock does not make another process."""
+
+
+_KILLED_S = 10.0
+_LOOK_EVERY_S = 0.02
 
 
 class ProcessId(BaseModel):
@@ -40,18 +49,26 @@ class ProcessId(BaseModel):
 
 
 def stop(ids: Iterable[ProcessId], deadline_s: float) -> None:
-    """Ask the processes to end, wait up to `deadline_s` seconds, kill what is left and wait until it is gone."""
-    living = [process for process in (pid.process() for pid in ids) if process is not None]
-    for process in living:
-        _quietly(process.terminate)
-    _gone, left = psutil.wait_procs(living, timeout=deadline_s)
-    for process in left:
-        _quietly(process.kill)
-    psutil.wait_procs(left)
+    """Ask the processes to end, wait up to `deadline_s` seconds, kill what is left and wait until it is gone.
+
+    PermanentError if the kernel does not end one even so (it hangs in a device).
+    """
+    ids = list(ids)
+    left = _after(ids, psutil.Process.terminate, deadline_s)
+    left = _after(left, psutil.Process.kill, _KILLED_S)
+    if left:
+        numbers = ", ".join(str(found.pid) for found in left)
+        raise PermanentError(Text(f"process {numbers} cannot be killed.", f"无法结束进程 {numbers}。"))
 
 
-def _quietly(act: Callable[[], None]) -> None:
-    try:
-        act()
-    except psutil.NoSuchProcess:
-        return  # it ended by itself, which is what was wanted
+def _after(ids: list[ProcessId], act: Callable[[psutil.Process], None], deadline_s: float) -> list[ProcessId]:
+    """Do `act` to each; who still lives at the deadline. A zombie has ended, whether or not its parent looks at it."""
+    for found in ids:
+        process = found.process()
+        if process is not None:
+            with suppress(psutil.NoSuchProcess):  # it ended by itself, which is what was wanted
+                act(process)
+    until = time.monotonic() + deadline_s
+    while (left := [found for found in ids if found.alive]) and time.monotonic() < until:
+        time.sleep(_LOOK_EVERY_S)
+    return left

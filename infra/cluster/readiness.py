@@ -19,7 +19,7 @@ from schemas.text import Text
 
 _LOOK_EVERY_S = 0.1
 _CALL_S = 5.0
-_TAIL_LINES = 5
+_TAIL_LINES = 3
 
 
 def broker_answers(address: str) -> bool:
@@ -92,8 +92,9 @@ def _failed(folder: Path, how: Text) -> PermanentError:
     lines: list[str] = []
     for log in (folder / f"{folder.name}.log", folder / "out.log"):
         if log.exists():
-            lines += log.read_text(encoding="utf-8", errors="replace").splitlines()[-_TAIL_LINES:]
-    tail = "\n  ".join(["", *lines[-_TAIL_LINES:]])
+            written = log.read_text(encoding="utf-8", errors="replace").splitlines()
+            lines += [line for line in written if not line.startswith("\t")][-_TAIL_LINES:]  # not the stack frames
+    tail = "\n  ".join(["", *lines])
     return PermanentError(
         Text(f"the {folder.name} {how.en}.{tail}", f"{folder.name} {how.zh}。{tail}"),
         where=str(folder),

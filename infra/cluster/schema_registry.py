@@ -12,17 +12,18 @@ COMPATIBILITY = "BACKWARD"
 
 
 def prepare(installed: Installation, folder: Path, ports: Ports) -> list[str]:
-    """The command line that starts the registry with its database in `folder`."""
+    """The command line that starts the registry with its database in `folder`; to be run there, in `jvm.environment()`."""
     folder.mkdir(exist_ok=True)
     # Without the last two H2 answers before it writes, and a kill -9 loses schemas that were acknowledged.
-    database = f"jdbc:h2:file:{folder.resolve() / 'schemas'};DB_CLOSE_ON_EXIT=FALSE;WRITE_DELAY=0"
+    database = "jdbc:h2:file:./schemas;DB_CLOSE_ON_EXIT=FALSE;WRITE_DELAY=0"
     settings = {
         "quarkus.http.host": HOST,
         "quarkus.http.port": ports.registry,
         "quarkus.http.access-log.enabled": "false",
         "quarkus.log.console.enable": "false",
         "quarkus.log.file.enable": "true",
-        "quarkus.log.file.path": folder / "registry.log",
+        "quarkus.log.file.path": "registry.log",
+        "quarkus.log.file.json": "false",
         "quarkus.log.file.rotation.max-file-size": "10M",
         "quarkus.log.file.rotation.max-backup-index": 3,
         'quarkus.log.category."io.apicurio".level': "WARN",
@@ -32,8 +33,8 @@ def prepare(installed: Installation, folder: Path, ports: Ports) -> list[str]:
         "apicurio.datasource.jdbc.initial-size": 2,
         "apicurio.datasource.jdbc.min-size": 2,
         "apicurio.datasource.jdbc.max-size": 10,
-        "apicurio.import.work-dir": folder,
-        "java.io.tmpdir": folder,
+        "apicurio.import.work-dir": ".",
+        "java.io.tmpdir": ".",
     }
     runner = next(installed.registry.glob("*-runner.jar"))
     return [

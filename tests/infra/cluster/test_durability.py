@@ -23,8 +23,8 @@ RECORDS = 3000
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A state folder of this module, its cluster tied to the test process."""
-    folder = tmp_path_factory.mktemp("durable")
+    """A state folder of this module, named as a person in Guiyang might, its cluster tied to the test process."""
+    folder = tmp_path_factory.mktemp("durable") / "数据 交换"
     yield folder
     down(folder)
 

@@ -15,6 +15,7 @@ import pytest
 
 from infra.cluster import ClusterState, down, read_state, status, up
 from infra.cluster.state import Processes
+from schemas.errors import PermanentError
 
 WAIT_S = 60.0
 
@@ -90,7 +91,7 @@ def test_two_starts_at_once_make_one_cluster_that_outlives_them_and_dies_with_it
 
 
 def test_up_without_owner_takes_over_and_down_ends_it_once(home: Path) -> None:
-    with starter(home, "with running(home) as s: print('ready', flush=True); input()") as owner:
+    with starter(home, "with running(home) as s: print('ready', flush=True); time.sleep(600)") as owner:
         assert owner.stdout is not None
         assert owner.stdout.readline() == "ready\n"
         state = up(home)
@@ -103,6 +104,15 @@ def test_up_without_owner_takes_over_and_down_ends_it_once(home: Path) -> None:
     assert down(home)
     assert gone(state.processes)
     assert not down(home)
+
+
+def test_a_broker_that_cannot_start_says_why_and_leaves_nothing_running(home: Path) -> None:
+    (home / "broker" / "data").mkdir(parents=True)
+    (home / "broker" / "data" / "meta.properties").write_text("version=0\n", encoding="ascii")
+    with pytest.raises(PermanentError, match="the broker ended while starting") as caught:
+        up(home, tied=True)
+    assert "node ID not found" in caught.value.what.en
+    assert status(home).phase == "stopped"
 
 
 def test_down_where_nothing_ever_ran_does_nothing(tmp_path: Path) -> None:
