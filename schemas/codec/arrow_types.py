@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from schemas.avro_types import AvroType
 from schemas.codec.avro_tree import expand, option
 
-_PLAIN = {
+_PLAIN: dict[str, pa.DataType] = {
     "null": pa.null(),
     "boolean": pa.bool_(),
     "int": pa.int32(),
@@ -70,15 +72,14 @@ def decimal_of(avro: AvroType) -> tuple[int, int] | None:
     return (precision, scale) if 0 < precision <= MAX_DECIMAL and 0 <= scale <= precision else None
 
 
-def tree_type(tree: AvroType) -> pa.DataType:
-    """`arrow_type` of what `expand` has already expanded, as a list's item (everything below is nullable)."""
-    inner = option(tree)
-    return _type(tree if inner is None else inner, loose=True)
+def branch_codes(union: Any) -> npt.NDArray[np.int8]:
+    """Which branch each entry of a sparse union takes (pyarrow's own `type_codes` forgets where a slice begins)."""
+    return np.frombuffer(union.buffers()[1], np.int8, len(union), union.offset)
 
 
 def _field(name: str, tree: Any, *, loose: bool) -> pa.Field[Any]:
     inner = option(tree)
-    loose = loose or inner is not None
+    loose = loose or (isinstance(tree, list) and "null" in tree)
     return pa.field(name, _type(tree if inner is None else inner, loose=loose), nullable=loose)
 
 
@@ -92,7 +93,9 @@ def _type(tree: Any, *, loose: bool) -> pa.DataType:
     if kind == "array":
         return pa.list_(_field("item", tree["items"], loose=True))
     if kind == "map":
-        return pa.map_(pa.string(), _field("value", tree["values"], loose=False))
+        value: Any = _field("value", tree["values"], loose=False)
+        map_type: pa.DataType = pa.map_(pa.string(), value)
+        return map_type
     return _scalar(tree, kind)
 
 

@@ -43,7 +43,8 @@ def unwrapped(avro: AvroType) -> AvroType:
 def option(avro: AvroType) -> AvroType | None:
     """T, if the (expanded) type is a union of exactly null and T: what Arrow calls a nullable T."""
     if isinstance(avro, list) and len(avro) == 2 and "null" in avro:
-        return avro[1] if avro[0] == "null" else avro[0]
+        inner: AvroType = avro[1] if avro[0] == "null" else avro[0]
+        return inner
     return None
 
 

@@ -80,6 +80,7 @@ class ChangeDecoder:
 def _merged(parts: list[Decoded], own: Decoded, foreign: set[int]) -> Decoded:
     rows = np.concatenate([p.rows for p in parts])
     order = np.argsort(rows, kind="stable")
-    batch = pa.concat_batches([p.batch for p in parts]).take(pa.array(order))
+    joined: pa.RecordBatch = pa.concat_batches([p.batch for p in parts])  # type: ignore[attr-defined]
+    batch = joined.take(pa.array(order, pa.int64()))
     bad = [b for p in parts if p is not own for b in p.bad] + [b for b in own.bad if b.position not in foreign]
     return Decoded(batch, rows[order].astype(np.int32), sorted(bad, key=lambda b: b.position))

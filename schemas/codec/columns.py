@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -22,6 +23,7 @@ from schemas.codec.avro_tree import expand
 from schemas.codec.frame import HEADER_BYTES, header, schema_ids
 from schemas.codec.model import MAX_VALUE_BYTES, BadValue, Decoded, Reason
 from schemas.codec.nulls import misplaced_null
+from schemas.codec.slices import compact
 from schemas.codec.walk import repeats, walker
 from schemas.errors import PermanentError
 from schemas.text import Text
@@ -63,8 +65,10 @@ class ColumnCodec:
         found = misplaced_null(batch, self._tree)
         if found is not None:
             raise null_refused(found)
+        if not len(batch):
+            return []
         try:
-            return self._values(self._serialized(self._with_header(batch)))
+            return self._values(self._serialized(self._with_header(compact(batch))))
         except ValueError:
             # pyruhvro's message may hold the value, so it goes no further
             raise PermanentError(Text("a value does not fit the schema.", "值不符合模式。")) from None
@@ -84,8 +88,9 @@ class ColumnCodec:
         return self._headless(framed)
 
     def _own(self, framed: pa.RecordBatch) -> bool:
-        ids = np.frombuffer(framed.column(1).buffers()[1], "<u4", len(framed))
-        return bool((ids == self._id_bits).all()) and not framed.column(0).true_count
+        magic: Any = framed.column(0)
+        ids = framed.column(1).to_numpy().view("<u4")
+        return bool((ids == self._id_bits).all()) and not magic.true_count
 
     def _one_by_one(self, values: list[bytes]) -> Decoded:
         """Find the bad values, decode the others together."""
@@ -133,7 +138,7 @@ class ColumnCodec:
 
     def _with_header(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         count = len(batch)
-        heads = [pa.repeat(self._magic, count), pa.repeat(self._id_float, count)]
+        heads: list[Any] = [pa.repeat(self._magic, count), pa.repeat(self._id_float, count)]
         return pa.RecordBatch.from_arrays([*heads, *batch.columns], names=[*_HEAD, *self.arrow.names])
 
     def _serialized(self, framed: pa.RecordBatch) -> Any:
@@ -141,11 +146,8 @@ class ColumnCodec:
 
     def _values(self, array: Any) -> list[bytes]:
         offsets = _offsets(array).tolist()
-        data = array.buffers()[2]
-        if data is None:
-            return []
-        joined = data.to_pybytes()
-        return [joined[a:b] for a, b in zip(offsets, offsets[1:], strict=False)]
+        joined = array.buffers()[2].to_pybytes()
+        return [joined[a:b] for a, b in pairwise(offsets)]
 
 
 _HEAD = ["__magic", "__id"]

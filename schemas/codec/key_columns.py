@@ -17,7 +17,7 @@ def key_texts(key: pa.StructArray, fields: Sequence[str]) -> pa.StringArray:
     A row whose key, or any part of it, is null has null for text: the caller must not use it as a key.
     """
     parts = [_part(pc.struct_field(key, [name])) for name in fields]
-    joined: Any = parts[0] if len(parts) == 1 else pc.binary_join_element_wise(*parts, SEPARATOR)
+    joined: pa.StringArray = parts[0] if len(parts) == 1 else pc.binary_join_element_wise(*parts, SEPARATOR)
     return joined
 
 

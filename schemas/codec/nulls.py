@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from schemas.codec.arrow_types import branch_codes
 from schemas.codec.avro_tree import option
 
 
@@ -56,7 +57,7 @@ def _present(array: Any, wanted: Any) -> Any:
 
 def _union(array: Any, tree: list[Any], path: str, wanted: Any) -> str | None:
     for i, branch in enumerate(tree):
-        chosen = pc.equal(array.type_codes, i)
+        chosen = pa.array(branch_codes(array) == i)
         chosen = chosen if wanted is None else pc.and_(chosen, wanted)
         found = _misplaced(array.field(i), branch, path, chosen)
         if found is not None:

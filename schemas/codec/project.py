@@ -47,11 +47,11 @@ class Projection:
         if misfits is None or not misfits.any():
             return Decoded(batch, decoded.rows, decoded.bad)
         bad = [BadValue(int(i), Reason.NO_DEFAULT) for i in decoded.rows[misfits]]
-        kept = batch.take(pa.array(np.flatnonzero(~misfits)))
+        kept = batch.take(pa.array(np.flatnonzero(~misfits), pa.int64()))
         return Decoded(kept, decoded.rows[~misfits], sorted([*decoded.bad, *bad], key=lambda b: b.position))
 
 
-def _fit(array: Any, writer: Any, reader: Any, layout: pa.DataType) -> tuple[Any, Mask | None]:
+def _fit(array: Any, writer: Any, reader: Any, layout: Any) -> tuple[Any, Mask | None]:
     """The array as `layout`, and which of its entries have no place there (None: all fit)."""
     if writer == reader and array.type == layout:
         return array, None
@@ -105,7 +105,7 @@ def _record(array: Any, writer: Any, reader: Any, layout: Any) -> tuple[Any, Mas
     return pa.StructArray.from_arrays(children, fields=list(layout), mask=_absent(array)), misfits
 
 
-def _items(array: Any, flat: Any, writer: Any, reader: Any, layout: pa.DataType) -> tuple[Any, Mask | None]:
+def _items(array: Any, flat: Any, writer: Any, reader: Any, layout: Any) -> tuple[Any, Mask | None]:
     items, wrong = _fit(_window(array, flat), writer, reader, layout)
     if wrong is None:
         return items, None

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from schemas.codec.arrow_types import decimal_of
+from schemas.codec.arrow_types import branch_codes, decimal_of
 from schemas.codec.avro_tree import option
 from schemas.codec.row_schema import WRAPPED, branch_name
 
@@ -17,7 +17,7 @@ _EXACT = Context(prec=200)
 _RAW = {pa.date32(): pa.int32(), pa.time32("ms"): pa.int32(), pa.time64("us"): pa.int64()}
 
 
-def from_values(values: list[Any], tree: Any, layout: pa.DataType) -> Any:
+def from_values(values: list[Any], tree: Any, layout: Any) -> Any:
     """An array of `layout` from what fastavro read for the (expanded) type `tree`. None stands for null."""
     inner = option(tree)
     if inner is not None:
@@ -58,12 +58,12 @@ def to_values(array: Any, tree: Any, plain: Any) -> list[Any]:
     return _to_scalars(array, tree)
 
 
-def _offsets(values: list[Any]) -> pa.Array[Any]:
+def _offsets(values: list[Any]) -> Any:
     sizes = (0 if value is None else len(value) for value in values)
     return pa.array(accumulate(sizes, initial=0), pa.int32())
 
 
-def _absent(values: list[Any]) -> pa.Array[Any] | None:
+def _absent(values: list[Any]) -> Any:
     return pa.array([v is None for v in values]) if any(v is None for v in values) else None
 
 
@@ -78,7 +78,7 @@ def _from_records(values: list[Any], tree: Any, layout: Any) -> Any:
 
 
 def _from_maps(values: list[Any], tree: Any, layout: Any) -> Any:
-    keys = pa.array([key for value in values if value is not None for key in value], pa.string())
+    keys: Any = pa.array([key for value in values if value is not None for key in value], pa.string())
     flat = [item for value in values if value is not None for item in value.values()]
     items = from_values(flat, tree["values"], layout.item_type)
     return pa.MapArray.from_arrays(_offsets(values), keys, items, type=layout, mask=_absent(values))
@@ -121,13 +121,13 @@ def _to_records(array: Any, tree: Any, plain: Any) -> list[Any]:
 
 def _to_union(array: Any, tree: list[Any], plain: list[Any]) -> list[Any]:
     columns = [to_values(array.field(i), branch, plain[i]["fields"][0]["type"]) for i, branch in enumerate(tree)]
-    codes = array.type_codes.to_pylist()
+    codes = branch_codes(array).tolist()
     return [(plain[code]["name"], {WRAPPED: columns[code][row]}) for row, code in enumerate(codes)]
 
 
 def _windows(array: Any, window: Callable[[int, int], Any]) -> list[Any]:
     offsets, valid = array.offsets.to_pylist(), array.is_valid().to_pylist()
-    return [window(a, b) if ok else None for a, b, ok in zip(offsets, offsets[1:], valid, strict=False)]
+    return [window(a, b) if ok else None for a, b, ok in zip(offsets[:-1], offsets[1:], valid, strict=True)]
 
 
 def _raw(layout: pa.DataType) -> pa.DataType | None:
