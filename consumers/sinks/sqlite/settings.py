@@ -14,5 +14,5 @@ class SqliteSettings(BaseModel):
 
     path: Path
     """The database file; made with mode 0600, in a folder of mode 0700 if that is absent too."""
-    lock_timeout_s: float = 5.0
-    """How long a write waits for another writer of the same file."""
+    lock_timeout_s: float = 1.0
+    """How long a write waits for another writer of the same file, before the runner takes over the waiting."""

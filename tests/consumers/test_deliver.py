@@ -1,0 +1,254 @@
+"""A grant's topic on a real broker into real databases: everything arrives, once, and ends when the grant does."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from consumers.deliver import Progress, deliver, deliver_many
+from consumers.naming import table_name
+from consumers.report import DeliveryReport
+from consumers.sink import Recreated
+from consumers.subscriber import Subscriber
+from infra.runtime.metrics import REGISTRY
+from schemas.errors import ConfigError, PermanentError
+from tests.conftest import Cluster
+from tests.kit.grant_feed import GrantFeed
+
+
+@pytest.fixture
+def feed(cluster: Cluster, unique: str) -> GrantFeed:
+    made = GrantFeed(cluster.settings, unique)
+    made.open()
+    return made
+
+
+@pytest.fixture
+def sink(tmp_path: Path) -> str:
+    return f"sqlite:{tmp_path / 'out' / 'x.db'}"
+
+
+@pytest.fixture
+def background() -> Iterator[Callable[..., Any]]:
+    """Runs a delivery beside the test; stops it at the end."""
+    stop = threading.Event()
+    with ThreadPoolExecutor(4) as pool:
+        yield lambda f, *a, **k: pool.submit(f, *a, stop=stop, **k)
+        stop.set()
+
+
+def rows(sink: str, grant: str) -> dict[str, Any]:
+    with closing(sqlite3.connect(sink.removeprefix("sqlite:"))) as db:
+        return {r[0]: r[1:] for r in db.execute(f'SELECT * FROM "{table_name(grant)}"')}
+
+
+def test_the_sink_equals_the_model_and_counts_every_event_once(feed: GrantFeed, sink: str) -> None:
+    feed.send([("c", f"k{i}", {"name": "甲", "amount": i}) for i in range(500)])
+    feed.send([("c", "aborted", None)], abort=True)
+    feed.send([("u", f"k{i}", {"name": "乙", "amount": -i}) for i in range(0, 500, 2)])
+    feed.send([("d", f"k{i}", None) for i in range(0, 500, 5)])
+    report = deliver(feed.settings, feed.grant_id, sink, until="caught_up")
+    expected = {f"k{i}": ("甲", i) if i % 2 else ("乙", -i) for i in range(500) if i % 5}
+    assert rows(sink, feed.grant_id) == expected
+    assert report.by_op == {"c": 500, "u": 250, "d": 100}
+    assert (report.events, report.tombstones, report.duplicates, report.held_events) == (850, 100, 0, 850)
+
+
+def test_the_position_held_passes_transaction_markers(feed: GrantFeed, sink: str) -> None:
+    feed.send([("c", "1", None)])
+    feed.send([("c", "2", None)], abort=True)
+    assert deliver(feed.settings, feed.grant_id, sink, until="caught_up").positions == feed.ends() == {0: 4}
+
+
+def test_a_second_run_goes_on_where_the_first_stopped(feed: GrantFeed, sink: str) -> None:
+    feed.send([("c", "1", None)])
+    deliver(feed.settings, feed.grant_id, sink, until="caught_up")
+    feed.send([("c", "2", None)])
+    report = deliver(feed.settings, feed.grant_id, sink, until="caught_up")
+    assert (report.events, report.held_events, set(rows(sink, feed.grant_id))) == (1, 2, {"1", "2"})
+
+
+def test_several_partitions_arrive_whole(cluster: Cluster, unique: str, sink: str) -> None:
+    feed = GrantFeed(cluster.settings, unique, partitions=4)
+    feed.open()
+    feed.send([("c", f"k{i}", {"amount": i}) for i in range(200)])
+    report = deliver(feed.settings, feed.grant_id, sink, until="caught_up")
+    assert (len(rows(sink, feed.grant_id)), report.positions) == (200, feed.ends())
+
+
+def test_a_revoked_grant_is_drained_to_its_fence_and_no_further(feed: GrantFeed, sink: str, background: Any) -> None:
+    feed.send([("c", "before", None)])
+    running = background(deliver, feed.settings, feed.grant_id, sink)
+    fence = feed.ends()
+    feed.end(fence=False)
+    feed.fence(offsets=fence)
+    report: DeliveryReport = running.result(20)
+    feed.send([("c", "after", None)])
+    again = deliver(feed.settings, feed.grant_id, sink, until="ended")
+    assert (report.ended, again.ended, again.events) == ("revoked", "revoked", 0)
+    assert set(rows(sink, feed.grant_id)) == {"before"}
+
+
+def test_records_behind_the_fence_are_not_delivered(feed: GrantFeed, sink: str) -> None:
+    feed.send([("c", "before", None)])
+    fence = feed.ends()
+    feed.send([("c", "after", None)])
+    feed.end(fence=False)
+    feed.fence(offsets=fence)
+    assert deliver(feed.settings, feed.grant_id, sink).ended == "revoked"
+    assert set(rows(sink, feed.grant_id)) == {"before"}
+
+
+def test_an_ended_grant_without_a_fence_is_waited_for(feed: GrantFeed, sink: str, background: Any) -> None:
+    feed.end(fence=False)
+    running = background(deliver, feed.settings, feed.grant_id, sink)
+    feed.send([("c", "released before the exchange heard", None)])
+    feed.fence()
+    assert (running.result(20).ended, len(rows(sink, feed.grant_id))) == ("revoked", 1)
+
+
+def test_the_next_generation_takes_over_and_old_rows_do_not_linger(feed: GrantFeed, sink: str, background: Any) -> None:
+    feed.send([("c", "old", None)])
+    deliver(feed.settings, feed.grant_id, sink, until="caught_up")
+    running = background(deliver, feed.settings, feed.grant_id, sink)
+    fence = feed.ends()
+    feed.fields = feed.fields[:2]
+    feed.open()
+    feed.fence(generation=1, offsets=fence)
+    feed.send([("r", "new", {"name": "甲"})])
+    feed.end()
+    report = running.result(20)
+    assert (report.generation, report.ended) == (2, "revoked")
+    assert rows(sink, feed.grant_id) == {"new": ("甲",)}
+
+
+@pytest.mark.parametrize("bad", [b"", b"\0\0\0\0", b"\0\xff\xff\xff\xff??", b"\0\0\0\0\x01"])
+def test_an_unreadable_event_stops_the_grant_and_names_its_place(feed: GrantFeed, sink: str, bad: bytes) -> None:
+    feed.send([("c", "1", None)])
+    feed.send_raw(bad)
+    feed.send([("c", "2", None)])
+    with pytest.raises(PermanentError) as caught:
+        deliver(feed.settings, feed.grant_id, sink, until="caught_up")
+    assert caught.value.where == f"{feed.topic}[0]@2"
+
+
+def test_a_recreated_topic_is_refused_until_a_rebuild_is_asked_for(feed: GrantFeed, sink: str) -> None:
+    feed.send([("c", "1", None)])
+    deliver(feed.settings, feed.grant_id, sink, until="caught_up")
+    feed.delete_topic()
+    with pytest.raises(PermanentError, match="does not exist"):
+        deliver(feed.settings, feed.grant_id, sink, until="caught_up")
+    feed.create_topic()
+    feed.send([("c", "2", None), ("c", "3", None), ("c", "4", None)])
+    with pytest.raises(Recreated):
+        deliver(feed.settings, feed.grant_id, sink, until="caught_up")
+    assert set(rows(sink, feed.grant_id)) == {"1"}
+    deliver(feed.settings, feed.grant_id, sink, until="caught_up", rebuild=True)
+    assert set(rows(sink, feed.grant_id)) == {"2", "3", "4"}
+
+
+def test_a_locked_database_is_retried_until_it_is_free(feed: GrantFeed, sink: str, background: Any) -> None:
+    deliver(feed.settings, feed.grant_id, sink, until="caught_up")
+    with closing(sqlite3.connect(sink.removeprefix("sqlite:"), isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        feed.send([("c", "1", None)])
+        feed.end()
+        running = background(deliver, feed.settings, feed.grant_id, sink)
+        wait_for(lambda: sample("bus_delivery_retries_total", grant=feed.grant_id) >= 1)
+        other.execute("ROLLBACK")
+    report = running.result(20)
+    assert report.retries >= 1
+    assert (report.events, report.held_events, set(rows(sink, feed.grant_id))) == (1, 1, {"1"})
+
+
+def test_postgresql_survives_cut_connections(feed: GrantFeed, database: str, background: Any) -> None:
+    running = background(deliver, feed.settings, feed.grant_id, database)
+    with psycopg.connect(database, autocommit=True) as other:
+        for round_ in range(4):
+            feed.send([("c", f"{round_}.{i}", {"amount": i}) for i in range(300)])
+            other.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'exchange-bus deliver' "
+                "AND datname = current_database()"
+            )
+        feed.end()
+        report = running.result(30)
+        (count,) = other.execute(f'SELECT count(*) FROM "{table_name(feed.grant_id)}"').fetchone()  # type: ignore
+    assert (count, report.held_events, report.duplicates) == (1200, 1200, 0)
+
+
+def test_many_grants_in_one_process_and_one_bad_one_does_not_stop_the_others(
+    cluster: Cluster, unique: str, tmp_path: Path
+) -> None:
+    feeds = [GrantFeed(cluster.settings, f"{unique}{n}") for n in "abc"]
+    for feed in feeds:
+        feed.open()
+        feed.send([("c", str(i), None) for i in range(50)])
+    feeds[1].send_raw(b"\0broken")
+    pairs = [(f.grant_id, f"sqlite:{tmp_path}/{f.word}.db") for f in feeds]
+    good, bad, last = deliver_many(cluster.settings, pairs, until="caught_up")
+    assert isinstance(bad, PermanentError)
+    assert isinstance(good, DeliveryReport)
+    assert isinstance(last, DeliveryReport)
+    assert (good.events, last.events) == (50, 50)
+
+
+def test_an_unknown_grant_is_a_config_error(cluster: Cluster, unique: str, sink: str) -> None:
+    with pytest.raises(ConfigError, match="there is no grant"):
+        deliver(cluster.settings, f"{unique}.none", sink)
+
+
+def test_stop_ends_a_delivery_with_a_report(feed: GrantFeed, sink: str) -> None:
+    feed.send([("c", "1", None)])
+    stop, seen = threading.Event(), []
+
+    def progress(now: Progress) -> None:
+        seen.append(now)
+        if now.events:
+            stop.set()
+
+    report = deliver(feed.settings, feed.grant_id, sink, stop=stop, progress=progress)
+    assert (report.events, report.ended, seen[-1].events) == (1, None, 1)
+
+
+def test_a_delivery_is_measured(feed: GrantFeed, sink: str) -> None:
+    feed.send([("c", "1", None), ("c", "2", None), ("d", "1", None)])
+    report = deliver(feed.settings, feed.grant_id, sink, until="caught_up")
+    assert sample("bus_delivered_events_total", grant=feed.grant_id, op="c") == 2
+    assert sample("bus_delivered_events_total", grant=feed.grant_id, op="d") == 1
+    assert sample("bus_delivery_latency_seconds_count", grant=feed.grant_id) == 3
+    assert sample("bus_delivery_lag_records", grant=feed.grant_id) == 0
+    assert report.latency is not None
+    assert 0 <= report.latency.p50 <= report.latency.p99 <= report.latency.most
+
+
+def test_a_subscriber_iterates_typed_events_and_ends_with_the_grant(feed: GrantFeed) -> None:
+    feed.send([("c", "1", {"name": "甲"}), ("d", "1", None)])
+    feed.end()
+    with Subscriber(feed.settings, feed.grant_id) as subscriber:
+        events = [e for batch in subscriber for e in batch.events]
+    assert [(e.op.value, e.key, e.after) for e in events] == [
+        ("c", {"id": "1"}, {"id": "1", "name": "甲", "amount": None}),
+        ("d", {"id": "1"}, None),
+    ]
+    assert (events[0].place, subscriber.ended and subscriber.ended.reason) == ((0, 0), "revoked")
+    assert abs(time.time() * 1000 - events[0].released_at) < 60_000
+
+
+def sample(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(name, labels) or 0.0
+
+
+def wait_for(true: Callable[[], bool], seconds: float = 15.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
