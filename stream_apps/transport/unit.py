@@ -1,7 +1,8 @@
 """What the transport hands to an agent, and what an agent may ask of the transport.
 
-Threads: the poll thread alone touches the Kafka consumer. It calls the `Owner` from rebalances, and puts units into a
-short buffer. The agent takes one unit at a time and calls the `Feed` from its own thread.
+Threads: the poll thread alone touches the Kafka consumer. It calls the `Owner` from rebalances, and gathers records in a
+short buffer while the agent works. The agent has one unit at a time: it gets the next after `done` or `rewind`, and may
+call the `Feed` from any thread.
 """
 
 from __future__ import annotations
@@ -44,10 +45,12 @@ class Slice:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One poll: all assigned partitions together. It becomes one transaction under one policy epoch.
+    """What was polled while the unit before was worked on: all assigned partitions together. It becomes one transaction
+    under one policy epoch.
 
     `group` is the consumer's group metadata as the poll thread saw it with these very records: a commit made with it is
     refused by the broker if the group has moved on, and only then. `assignment` counts rebalances of this consumer.
+    A unit may hold no record, only advanced positions: commit them, so that the lag reaches zero.
     """
 
     slices: Sequence[Slice]
@@ -78,11 +81,17 @@ class Feed(Protocol):
 
     def rewind(self, unit: Unit, places: Mapping[Place, int]) -> None:
         """The unit was aborted: drop all buffers and read on from these offsets. Also lets a waiting rebalance go on.
-        Every place the worker owns must be named."""
+        Every place the worker owns must be named (ValueError); places it no longer owns are ignored."""
+        ...
+
+    def subscribe(self, topics: Sequence[str]) -> None:
+        """From now on these source topics, in place of the ones before. A topic that does not exist yet is read as soon as
+        it does; one created a moment ago within about a second. The rebalance happens later, in the poll thread."""
         ...
 
     def pause(self, places: Sequence[Place]) -> None:
-        """Deliver nothing from these partitions until `resume`; they stay assigned."""
+        """Deliver nothing from these partitions until `resume`; they stay assigned, and what was buffered is read again
+        after it. A unit in flight keeps what it has. Forgotten when the partition is revoked."""
         ...
 
     def resume(self, places: Sequence[Place]) -> None:
@@ -91,6 +100,10 @@ class Feed(Protocol):
 
     def group(self) -> Any:
         """The newest group metadata the poll thread has seen, for a commit that carries no unit (an announcement)."""
+        ...
+
+    def lag(self) -> Mapping[Place, int]:
+        """Records between the last finished unit and the end readers may see, for each owned place, a few seconds old."""
         ...
 
     def fail(self, error: BaseException) -> None:
