@@ -1,1 +1,24 @@
-""""""
+"""What the control plane can be asked to do: plain functions with settings in and facts out. The `bus` command prints them."""
+
+from infra.control.apply import apply_contract, apply_files, apply_grant
+from infra.control.facts import Applied, ContractApplied, Fence, GrantApplied, GrantFacts, Reaped
+from infra.control.listing import list_grants, state
+from infra.control.reap import KEEP_S, reap
+from infra.control.revoke import revoke
+
+__all__ = [
+    "KEEP_S",
+    "Applied",
+    "ContractApplied",
+    "Fence",
+    "GrantApplied",
+    "GrantFacts",
+    "Reaped",
+    "apply_contract",
+    "apply_files",
+    "apply_grant",
+    "list_grants",
+    "reap",
+    "revoke",
+    "state",
+]

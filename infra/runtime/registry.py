@@ -46,6 +46,16 @@ class Registry:
             known = self._ids[subject, text] = int(answer["id"])
         return known
 
+    def compatible(self, subject: str, schema: dict[str, Any]) -> bool:
+        """Whether `register` would accept `schema` now; nothing is written."""
+        text = json.dumps(schema, ensure_ascii=False)
+        body = {"schema": text, "schemaType": "AVRO"}
+        try:
+            answer = self._call("POST", f"/compatibility/subjects/{subject}/versions/latest", body)
+        except NotThere:
+            return True
+        return bool(answer["is_compatible"])
+
     def schema(self, schema_id: int) -> dict[str, Any]:
         """The schema with this id. PermanentError if the registry has none."""
         if schema_id not in self._by_id:

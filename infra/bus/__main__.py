@@ -1,0 +1,5 @@
+"""`python -m infra.bus`, which is what a supervisor starts."""
+
+from infra.bus.main import run
+
+run()

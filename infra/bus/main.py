@@ -1,0 +1,101 @@
+"""The `bus` command: the one composition root. Each verb group is a file; this one runs them and turns failures into words."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import Any
+
+import typer
+
+from infra.bus import failures
+from infra.bus.session import Session, read_globals
+from schemas.errors import BusError, ConfigError
+from schemas.text import Text
+
+_CLICK_ERROR: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+"""Typer carries a click of its own in some versions; this is the base of its errors in all of them."""
+
+
+def run() -> None:
+    """The entry point."""
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(argv: list[str]) -> int:
+    """Run one command line; its exit code."""
+    session = Session()
+    signal.signal(signal.SIGTERM, _end)
+    try:
+        session, rest = read_globals(argv, os.environ)
+        return _invoke(session, rest)
+    except BusError as error:
+        return failures.report(session, error)
+    except KeyboardInterrupt:
+        return failures.interrupted(session)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains at its end
+        return 1
+    except Exception as error:  # noqa: BLE001 - the last line of defence: one message, never a traceback
+        return failures.unexpected(session, error, _home())
+
+
+def _end(_signal: int, _frame: object) -> None:
+    """SIGTERM ends a command as Ctrl-C does, so that everything it holds is given back."""
+    raise KeyboardInterrupt
+
+
+def _invoke(session: Session, rest: list[str]) -> int:
+    from infra.bus.verbs import build
+
+    command = typer.main.get_command(build(session))
+    try:
+        code = command.main(args=rest, prog_name="bus", standalone_mode=False)
+    except typer.Exit as done:
+        return int(done.exit_code)
+    except typer.Abort:
+        return failures.interrupted(session)
+    except _CLICK_ERROR as error:
+        raise _usage(error) from error
+    return code if isinstance(code, int) else 0
+
+
+def _usage(error: Any) -> ConfigError:
+    """Click's complaint about the command line, in both languages."""
+    said = error.format_message()
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context else "bus"
+    kind = type(error).__name__
+    name = getattr(error, "option_name", None) or _parameter(error, context)
+    chinese = {
+        "NoSuchOption": f"没有选项 {name}。",
+        "MissingParameter": f"缺少参数 {name}。",
+        "BadParameter": f"参数 {name} 的值有误。",
+        "BadOptionUsage": f"选项 {name} 用法有误。",
+        "NoArgsIsHelpError": "请指定要执行的操作。",
+    }.get(kind, "命令行写法有误。" if "command" not in said else "没有这个命令。")
+    if kind == "NoArgsIsHelpError":
+        said = "say what to do."
+    return ConfigError(
+        Text(said if said.endswith((".", "?")) else said + ".", chinese),
+        where=path,
+        hint=Text(f"See '{path} --help'.", f"参见 '{path} --help'。"),
+    )
+
+
+def _parameter(error: Any, context: Any) -> str:
+    parameter = getattr(error, "param", None)
+    if parameter is None:
+        return str(getattr(error, "param_hint", None) or "")
+    return str(parameter.get_error_hint(context)).strip("'")
+
+
+def _home() -> Any:
+    from pathlib import Path
+
+    return Path(os.environ.get("BUS_HOME", ".bus"))
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,94 @@
+"""How facts, notes and questions reach a person or a machine.
+
+Facts go to standard output: JSON with `--json`, else a table on a terminal and plain tab-separated lines elsewhere. Notes and
+progress go to standard error.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from infra.bus.session import Session, a_person_watches
+from schemas.errors import ConfigError
+from schemas.text import Text
+
+
+def plain(value: Any, session: Session) -> Any:
+    """`value` as JSON types: dataclasses and models become objects, a `Text` the session's language."""
+    if isinstance(value, Text):
+        return value.to(session.language)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: plain(getattr(value, f.name), session) for f in dataclasses.fields(value)}
+    if hasattr(value, "model_dump"):
+        return plain(value.model_dump(mode="json"), session)
+    if isinstance(value, Mapping):
+        return {str(k): plain(v, session) for k, v in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(v, session) for v in value]
+    if isinstance(value, Enum):
+        return value.value
+    return str(value) if isinstance(value, Path) else value
+
+
+def facts(session: Session, value: Any) -> None:
+    """Print `value` as one line of JSON."""
+    write(json.dumps(plain(value, session), ensure_ascii=False))
+
+
+def write(line: str) -> None:
+    """A line on standard output, at once."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def note(session: Session, text: Text) -> None:
+    """A line for a person on standard error."""
+    sys.stderr.write(text.to(session.language) + "\n")
+    sys.stderr.flush()
+
+
+def warn(session: Session, text: Text) -> None:
+    """A line a person must not miss."""
+    line = text.to(session.language)
+    sys.stderr.write(f"\x1b[33m{line}\x1b[0m\n" if a_person_watches() else line + "\n")
+    sys.stderr.flush()
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """A table where a person looks, tab-separated lines (headings first) elsewhere."""
+    cells = [["" if c is None else str(c) for c in row] for row in rows]
+    if not sys.stdout.isatty():
+        for row in [list(headings), *cells]:
+            write("\t".join(row))
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text as Words
+
+    out = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in headings:
+        out.add_column(heading, overflow="fold")
+    for row in cells:
+        out.add_row(*(Words(c) for c in row))
+    Console().print(out)
+
+
+def confirm(session: Session, question: Text, *, yes: bool) -> None:
+    """Let a person confirm what cannot be undone. ConfigError if nobody is there to ask, or the answer is no."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise ConfigError(
+            Text("this cannot be undone and nobody is here to confirm it.", "该操作不可撤回, 且无人可确认。"),
+            hint=Text("Add --yes.", "请加上 --yes。"),
+        )
+    sys.stderr.write(question.to(session.language) + session.say(" [y/N] ", " [y/N] "))
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() not in ("y", "yes", "是"):
+        raise ConfigError(Text("not confirmed; nothing was done.", "未确认, 未执行任何操作。"))

@@ -1,0 +1,165 @@
+"""bus apply, revoke, grants, reap: what may be shared."""
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from infra.bus.output import confirm, facts, note, table, warn, write
+from infra.bus.session import Session
+from schemas.text import Text
+
+
+
+def add(app: typer.Typer, session: Session) -> None:
+    """The verbs of this group."""
+    say, panel = session.say, session.say("Sharing", "共享")
+    yes_help = say("Do not ask.", "不再询问。")
+
+    @app.command(
+        rich_help_panel=panel,
+        help=say("Put contracts (.avsc) and grants (.yaml) in force, all or none.", "使数据契约(.avsc)与授权(.yaml)生效, 全部或全不。"),
+    )
+    def apply(
+        paths: list[Path] = typer.Argument(None, help=say("Files and folders.", "文件与目录。"), show_default=False),
+        file: list[Path] = typer.Option(None, "--file", "-f", help=say("The same.", "同上。")),
+        dry_run: bool = typer.Option(False, "--dry-run", help=say("Only say what would change.", "仅显示将发生的变化。")),
+    ) -> None:
+        _apply(session, [*(paths or []), *(file or [])], dry_run)
+
+    @app.command(rich_help_panel=panel, help=say("End a grant, and prove where it ended.", "终止授权, 并给出终止位点。"))
+    def revoke(
+        grant: str = typer.Argument(help=say("Its id.", "授权编号。")),
+        reason: str = typer.Option(
+            "revoked", help=say("revoked, suspended, expired or withdrawn.", "revoked、suspended、expired 或 withdrawn。")
+        ),
+        yes: bool = typer.Option(False, "--yes", "-y", help=yes_help),
+    ) -> None:
+        _revoke(session, grant, reason, yes)
+
+    @app.command(rich_help_panel=panel, help=say("Which grants there are.", "列出授权。"))
+    def grants(
+        every: bool = typer.Option(False, "--all", "-a", help=say("Also those that have ended.", "包括已终止的。")),
+    ) -> None:
+        _grants(session, every)
+
+    @app.command(
+        rich_help_panel=panel,
+        help=say("End what has expired, delete topics of what ended long ago.", "终止到期授权, 删除早已终止授权的主题。"),
+    )
+    def reap(
+        older_than_days: float = typer.Option(7.0, min=0.0, help=say("Days since the end.", "终止后的天数。")),
+        dry_run: bool = typer.Option(False, "--dry-run", help=say("Only say what would be done.", "仅显示将执行的操作。")),
+        yes: bool = typer.Option(False, "--yes", "-y", help=yes_help),
+    ) -> None:
+        _reap(session, older_than_days, dry_run, yes)
+
+
+_ACTIONS = {
+    "created": Text("created", "新建"),
+    "changed": Text("changed", "变更"),
+    "unchanged": Text("unchanged", "无变化"),
+    "skipped": Text("skipped", "跳过"),
+}
+_KINDS = {"contract": Text("contract", "契约"), "grant": Text("grant", "授权"), "other": Text("other", "其他")}
+
+
+def _apply(session: Session, paths: list[Path], dry_run: bool) -> None:
+    from infra.control import apply_files
+    from schemas.errors import ConfigError
+
+    if not paths:
+        raise ConfigError(
+            Text("say which files or folders.", "请指明文件或目录。"),
+            where="bus apply",
+            hint=Text("For example: bus apply -f contracts/ -f grants/", "例如: bus apply -f contracts/ -f grants/"),
+        )
+    found = apply_files(session.settings().located(), paths, dry_run=dry_run, by=session.person)
+    if session.json:
+        facts(session, found)
+        return
+    say, lang = session.say, session.language
+    rows = [[_ACTIONS[a.action].to(lang), _KINDS[a.kind].to(lang), a.id, _detail(session, a.fact), a.file] for a in found]
+    table([say("action", "操作"), say("kind", "类别"), say("id", "编号"), say("detail", "详情"), say("file", "文件")], rows)
+    for applied in found:
+        for grant, why in getattr(applied.fact, "withheld", {}).items():
+            warn(session, Text(f"grant {grant} is withheld from now on: {why.en}", f"授权 {grant} 自此停止放行: {why.zh}"))
+    if dry_run:
+        note(session, Text("Nothing was written (--dry-run).", "未写入任何内容(--dry-run)。"))
+
+
+def _detail(session: Session, fact: Any) -> str:
+    fence = getattr(fact, "fence", None)
+    generation = getattr(fact, "generation", None)
+    words = [] if generation is None else [session.say(f"generation {generation}", f"第 {generation} 代")]
+    if fence is not None:
+        words.append(session.say(f"former ended in {fence.milliseconds:.0f} ms", f"前代于 {fence.milliseconds:.0f} 毫秒内终止"))
+    return ", ".join(words)
+
+
+def _revoke(session: Session, grant: str, reason: str, yes: bool) -> None:
+    from typing import get_args
+
+    from infra.control import revoke
+    from schemas.errors import ConfigError
+    from schemas.policy_log import EndReason
+
+    if reason not in get_args(EndReason):
+        raise ConfigError(
+            Text(f"a reason is one of {', '.join(get_args(EndReason))}.", f"原因须为 {'、'.join(get_args(EndReason))} 之一。"),
+            where="--reason",
+        )
+    settings = session.settings().located()
+    confirm(session, Text(f"End grant {grant} now?", f"确定立即终止授权 {grant} 吗?"), yes=yes)
+    fence = revoke(settings, grant, reason=reason, by=session.person)  # type: ignore[arg-type]  # checked above
+    if session.json:
+        facts(session, fence)
+        return
+    write(
+        session.say(
+            f"{grant} ended in {fence.milliseconds:.0f} ms; nothing is released after these offsets of {fence.topic}:",
+            f"{grant} 已在 {fence.milliseconds:.0f} 毫秒内终止; {fence.topic} 在下列位点之后不再放行:",
+        )
+    )
+    table([session.say("partition", "分区"), session.say("offset", "位点")], sorted(fence.offsets.items()))
+    for worker in fence.fenced_out:
+        warn(session, Text(f"worker {worker} did not answer and was shut out.", f"工作进程 {worker} 无应答, 已被隔离。"))
+
+
+def _grants(session: Session, every: bool) -> None:
+    from infra.control import list_grants
+
+    found = list_grants(session.settings().located(), ended=every)
+    if session.json:
+        facts(session, found)
+        return
+    say = session.say
+    states = {"active": say("active", "生效"), "waiting": say("not yet valid", "未到生效日"), "ended": say("ended", "已终止")}
+    rows = [
+        [g.grant, g.generation, states[g.state] + (f" ({g.end_reason})" if g.end_reason else ""), g.subscriber]
+        + [g.resource, f"{g.valid_from} – {g.valid_until}", g.topic]
+        for g in found
+    ]
+    headings = [say("grant", "授权"), say("gen.", "代"), say("state", "状态"), say("subscriber", "需求部门")]
+    table([*headings, say("resource", "资源"), say("valid", "有效期"), say("topic", "主题")], rows)
+
+
+def _reap(session: Session, days: float, dry_run: bool, yes: bool) -> None:
+    from infra.control import reap
+
+    settings = session.settings().located()
+    if not dry_run:
+        planned = reap(settings, older_than=days * 86_400, dry_run=True)
+        n, e = len(planned.deleted), len(planned.expired)
+        if n or e:
+            question = Text(f"End {e} expired grants and delete {n} topics?", f"确定终止 {e} 项到期授权并删除 {n} 个主题吗?")
+            confirm(session, question, yes=yes)
+    done = reap(settings, older_than=days * 86_400, by=session.person, dry_run=dry_run)
+    if session.json:
+        facts(session, done)
+        return
+    say = session.say
+    rows = [[say("ended", "终止"), g, say("expired", "到期")] for g in done.expired]
+    rows += [[say("deleted", "删除"), t, ""] for t in done.deleted]
+    rows += [[say("kept", "保留"), t, why.to(session.language)] for t, why in done.kept.items()]
+    table([say("action", "操作"), say("what", "对象"), say("reason", "原因")], rows)

@@ -1,0 +1,197 @@
+"""Contracts and grants come into force. Everything is validated before anything is written.
+
+Order: schemas and topics first (harmless if nothing follows: no worker looks at them), then one atomic append to the
+control log, which is the moment the documents are in force; then the fences of what they superseded.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import TypeVar
+
+from confluent_kafka.admin import AdminClient
+
+from infra.control import topics
+from infra.control.documents import Documents, read_documents
+from infra.control.facts import Applied, ContractApplied, Fence, GrantApplied
+from infra.control.fences import Ending, fence_all
+from infra.control.plan import ContractPlan, GrantPlan, Plan, make_plan
+from infra.runtime.kafka import admin
+from infra.runtime.policy_log import ControlLog, Event, PolicyReader
+from infra.runtime.registry import Registry
+from infra.runtime.settings import Settings
+from schemas.change_event import change_event_schema
+from schemas.clock import shanghai_date
+from schemas.contract import Contract
+from schemas.errors import ConfigError
+from schemas.grant import Grant
+from schemas.ids import grant_topic, source_topic, subject
+from schemas.policy_log import ContractPublished, GrantOpened
+from schemas.text import Text
+from schemas.view_event import fingerprint
+
+_REGISTRY_THREADS = 8
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def apply_contract(
+    settings: Settings, contract: Contract, *, by: str = "bus", now_ms: int | None = None
+) -> ContractApplied:
+    """Put a contract in force. What `apply_files` says holds."""
+    fact = _apply(settings, Documents((("contract", contract),), ()), False, by, now_ms)[0].fact
+    assert isinstance(fact, ContractApplied)
+    return fact
+
+
+def apply_grant(settings: Settings, grant: Grant, *, by: str = "bus", now_ms: int | None = None) -> GrantApplied:
+    """Put a grant in force. What `apply_files` says holds."""
+    fact = _apply(settings, Documents((), (("grant", grant),)), False, by, now_ms)[0].fact
+    assert isinstance(fact, GrantApplied)
+    return fact
+
+
+def apply_files(
+    settings: Settings, paths: Sequence[Path], *, dry_run: bool = False, by: str = "bus", now_ms: int | None = None
+) -> list[Applied]:
+    """Put the contracts and grants in files and folders in force, all or none; one fact for each document.
+
+    by       who does it, as evidence
+    now_ms   the time, milliseconds since 1970 UTC; by default the clock's
+
+    An unchanged document changes nothing. A changed grant goes on as its next generation, and the fence of the one before
+    is waited for. Raises ConfigError for a document that is refused (nothing was written), Overtaken if another command
+    was faster, TransientError if something is out of reach; all may simply be run again.
+    """
+    return _apply(settings, read_documents(paths), dry_run, by, now_ms)
+
+
+def _apply(settings: Settings, documents: Documents, dry_run: bool, by: str, now_ms: int | None) -> list[Applied]:
+    now = int(time.time() * 1000) if now_ms is None else now_ms
+    today = shanghai_date(now)
+    client = admin(settings)
+    existing = topics.partition_counts(client)
+    others = [Applied(file, "other", kind, "skipped") for file, kind in documents.skipped]
+    if dry_run:
+        with PolicyReader(settings) as reader:
+            plan = make_plan(reader.read_to_end(), documents, existing, today)
+        return [*_facts(plan, {}, {}, {}), *others]
+    with ControlLog(settings) as log:
+        plan = make_plan(log.state, documents, existing, today)
+        with closing(Registry(settings)) as registry:
+            schema_ids = _register(registry, plan)
+        _create_topics(client, plan, existing)
+        events, names = _events(plan, schema_ids, by, now)
+        started = time.monotonic()
+        epochs = dict(zip(names, log.append(events), strict=True))
+    fences = _fence_superseded(settings, plan, epochs, started, now)
+    return [*_facts(plan, schema_ids, epochs, fences), *others]
+
+
+def _register(registry: Registry, plan: Plan) -> dict[str, int]:
+    """Registry ids by topic. All changes are checked before the first is registered."""
+    changed = [p for p in plan.contracts if p.action == "changed"]
+    for p, fits in zip(changed, _parallel(lambda p: _fits(registry, p), changed), strict=True):
+        if not fits:
+            raise _incompatible(p)
+    wanted = [(source_topic(p.contract.id), change_event_schema(p.contract)) for p in plan.contracts if _writes(p)]
+    wanted += [(grant_topic(p.grant.id, p.generation), p.view_schema) for p in plan.grants if _writes(p)]
+    ids = _parallel(lambda w: registry.register(subject(w[0]), w[1]), wanted)
+    return {topic: schema_id for (topic, _), schema_id in zip(wanted, ids, strict=True)}
+
+
+def _fits(registry: Registry, plan: ContractPlan) -> bool:
+    return registry.compatible(subject(source_topic(plan.contract.id)), change_event_schema(plan.contract))
+
+
+def _incompatible(plan: ContractPlan) -> ConfigError:
+    return ConfigError(
+        Text(
+            "readers of the new contract could not read what was published under the old one.",
+            "新契约的读者无法读取旧契约下已发布的数据。",
+        ),
+        where=plan.file,
+        hint=Text(
+            "Give new fields a default, keep the types of the others, remove none without a default.",
+            "新增字段须有默认值, 其余字段类型不变, 无默认值的字段不可删除。",
+        ),
+    )
+
+
+def _create_topics(client: AdminClient, plan: Plan, existing: dict[str, int]) -> None:
+    """Also for unchanged documents: a topic that somebody removed comes back."""
+    wanted = [t for p in plan.contracts for t in topics.of_resource(p.contract.id, p.contract.resource.partitions)]
+    wanted += [topics.of_grant(p.grant.id, p.generation, p.partitions) for p in plan.grants]
+    topics.create(client, wanted, existing)
+
+
+def _events(plan: Plan, schema_ids: dict[str, int], by: str, now: int) -> tuple[list[Event], list[str]]:
+    """The events, and of each the topic it is about."""
+    events: list[Event] = []
+    names: list[str] = []
+    for c in plan.contracts:
+        if _writes(c):
+            names.append(topic := source_topic(c.contract.id))
+            events.append(
+                ContractPublished(
+                    resource=c.contract.id, schema_id=schema_ids[topic], contract=c.contract.source, at=now, by=by
+                )
+            )
+    for g in plan.grants:
+        if _writes(g):
+            names.append(topic := grant_topic(g.grant.id, g.generation))
+            events.append(
+                GrantOpened(
+                    grant=g.grant,
+                    generation=g.generation,
+                    topic=topic,
+                    schema_id=schema_ids[topic],
+                    fingerprint=fingerprint(g.view_schema),
+                    at=now,
+                    by=by,
+                )
+            )
+    return events, names
+
+
+def _fence_superseded(
+    settings: Settings, plan: Plan, epochs: dict[str, int], started: float, now: int
+) -> dict[str, Fence]:
+    endings = [
+        Ending(old, p.grant.resource, p.partitions, epochs[grant_topic(p.grant.id, p.generation)])
+        for p in plan.grants
+        if (old := p.supersedes) is not None
+    ]
+    return {f.grant: f for f in fence_all(settings, endings, started=started, now_ms=now)}
+
+
+def _facts(
+    plan: Plan, schema_ids: dict[str, int], epochs: dict[str, int], fences: dict[str, Fence]
+) -> Iterable[Applied]:
+    for c in plan.contracts:
+        topic = source_topic(c.contract.id)
+        known = c.current.schema_id if c.current else -1
+        epoch = c.current.epoch if c.current and not _writes(c) else epochs.get(topic, -1)
+        fact = ContractApplied(c.contract.id, c.action, schema_ids.get(topic, known), topic, epoch, dict(c.withheld))
+        yield Applied(c.file, "contract", c.contract.id, c.action, fact)
+    for g in plan.grants:
+        topic = grant_topic(g.grant.id, g.generation)
+        same = g.current if g.current and not _writes(g) else None
+        epoch = same.opened if same else epochs.get(topic, -1)
+        schema_id = same.schema_id if same else schema_ids.get(topic, -1)
+        opened = GrantApplied(g.grant.id, g.action, g.generation, topic, schema_id, epoch, fences.get(g.grant.id))
+        yield Applied(g.file, "grant", g.grant.id, g.action, opened)
+
+
+def _writes(plan: ContractPlan | GrantPlan) -> bool:
+    return plan.action in ("created", "changed")
+
+
+def _parallel(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
+    """Hundreds of short calls to the registry take seconds one after the other."""
+    with ThreadPoolExecutor(_REGISTRY_THREADS) as pool:
+        return list(pool.map(work, items))

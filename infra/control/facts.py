@@ -1,0 +1,93 @@
+"""What the use cases report. Every fact is plain data, so that `--json` is a dump of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from schemas.text import Text
+
+Action = Literal["created", "changed", "unchanged", "skipped"]
+
+
+@dataclass(frozen=True, slots=True)
+class ContractApplied:
+    """A contract is in force. `epoch` is where in the control log; -1 in a dry run that would change it."""
+
+    resource: str
+    action: Action
+    schema_id: int
+    topic: str
+    epoch: int
+    withheld: dict[str, Text] = field(default_factory=dict)
+    """Active grants that the contract no longer allows, with the reason; the exchange withholds them from now on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """Where access under a grant ended: nothing is released at or after `offsets` (by partition) of `topic`."""
+
+    grant: str
+    generation: int
+    topic: str
+    epoch: int
+    """Offset in the control log of the event that ended it."""
+    offsets: dict[int, int]
+    milliseconds: float
+    """From writing that event until no worker could release any more."""
+    fenced_out: tuple[str, ...] = ()
+    """transactional.ids of workers that did not answer and were shut out."""
+
+
+@dataclass(frozen=True, slots=True)
+class GrantApplied:
+    """A grant is in force. `fence` tells where the generation before it ended, if it was amended."""
+
+    grant: str
+    action: Action
+    generation: int
+    topic: str
+    schema_id: int
+    epoch: int
+    fence: Fence | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What became of one document of one file. Skipped: of another kind, met in a folder."""
+
+    file: str
+    kind: Literal["contract", "grant", "other"]
+    id: str
+    action: Action
+    fact: ContractApplied | GrantApplied | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GrantFacts:
+    """One generation of a grant, for lists."""
+
+    grant: str
+    generation: int
+    version: int
+    subscriber: str
+    resource: str
+    state: Literal["active", "waiting", "ended"]
+    """waiting: opened, but its validity has not begun."""
+    valid_from: str
+    valid_until: str
+    topic: str
+    opened_at: int
+    ended_at: int | None
+    end_reason: str | None
+    fence: dict[int, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reaped:
+    """Topics deleted, and topics of ended grants that stay, with the reason."""
+
+    deleted: tuple[str, ...]
+    kept: dict[str, Text]
+    expired: tuple[str, ...] = ()
+    """Grants whose validity had passed and that were ended now."""

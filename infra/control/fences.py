@@ -1,0 +1,166 @@
+"""Where access ended: proof that no worker can release any more, and the offsets at that moment (DESIGN 4.5).
+
+A worker commits, with its offsets, a text `{"e": epoch, "t": transactional.id}` for every partition it owns, also when it
+has nothing to write. A partition is past an epoch when that text says so. Where nobody answers in time, the announced
+transactional.id is taken over (`init_transactions`): the broker aborts what the silent worker had open and refuses its
+next commit; whoever owns the partition then reads the control log to its end first.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from confluent_kafka import IsolationLevel, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._listoffsets import OffsetSpec
+
+from infra.control.facts import Fence
+from infra.control.topics import refused
+from infra.control.workers import Place, Worker, observe
+from infra.runtime.kafka import admin, producer_config
+from infra.runtime.policy_log import ControlLog, Event, Overtaken
+from infra.runtime.settings import Settings
+from schemas.errors import TransientError
+from schemas.ids import source_topic
+from schemas.policy_log import GrantFenced, GrantInForce
+from schemas.text import Text
+
+SILENCE_S = 3.0
+"""A worker that has not answered for so long is shut out."""
+
+GIVE_UP_S = 12.0
+_LOOK_EVERY_S = 0.02
+_ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """A generation of a grant that ended at `epoch`; its source has `partitions` partitions."""
+
+    grant: GrantInForce
+    resource: str
+    partitions: int
+    epoch: int
+
+
+def fence_all(settings: Settings, endings: Sequence[Ending], *, started: float, now_ms: int) -> list[Fence]:
+    """The fences of `endings`, written to the control log once no worker can release under any of them.
+
+    started   `time.monotonic()` when the ending was written, for the milliseconds reported
+    Raises TransientError if a worker neither answers nor can be shut out; the grants have ended nonetheless, and asking
+    again completes the fences.
+    """
+    if not endings:
+        return []
+    client = admin(settings)
+    places: dict[Place, int] = {}
+    for e in endings:
+        for p in range(e.partitions):
+            place = Place(source_topic(e.resource), p)
+            places[place] = max(places.get(place, -1), e.epoch)
+    shut = _Wait(settings, client, places).run()
+    milliseconds = (time.monotonic() - started) * 1000
+    offsets = _end_offsets(client, [(e.grant.topic, p) for e in endings for p in range(e.partitions)])
+    fences = [
+        Fence(
+            grant=e.grant.grant.id,
+            generation=e.grant.generation,
+            topic=e.grant.topic,
+            epoch=e.epoch,
+            offsets={p: offsets[e.grant.topic, p] for p in range(e.partitions) if (e.grant.topic, p) in offsets},
+            milliseconds=round(milliseconds, 1),
+            fenced_out=shut,
+        )
+        for e in endings
+    ]
+    insist(settings, [_evidence(f, now_ms) for f in fences])
+    return fences
+
+
+def behind(client: AdminClient, places: dict[Place, int]) -> list[Place]:
+    """The places where a worker may still work under an epoch before the given one. Does not wait."""
+    return [p for p, _ in _behind(client, places, ())]
+
+
+def insist(settings: Settings, events: Sequence[Event]) -> list[int]:
+    """Append `events` whoever else is changing the log: ends of access take precedence, the other command runs again."""
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            with ControlLog(settings) as log:
+                return log.append(events)
+        except Overtaken:
+            if attempt == _ATTEMPTS:
+                raise
+    raise AssertionError("unreachable")
+
+
+@dataclass(slots=True)
+class _Wait:
+    """Waiting until every place is past its epoch, shutting out who stays silent."""
+
+    settings: Settings
+    client: AdminClient
+    places: dict[Place, int]
+    shut: dict[str, None] = field(default_factory=dict)
+
+    def run(self) -> tuple[str, ...]:
+        """The transactional.ids shut out."""
+        began = time.monotonic()
+        while waiting := list(_behind(self.client, self.places, self.shut)):
+            waited = time.monotonic() - began
+            if waited > GIVE_UP_S:
+                raise _unanswered([place for place, _ in waiting])
+            for _, worker in waiting:
+                if worker.transaction is not None and (worker.gone or waited > SILENCE_S):
+                    self._shut_out(worker.transaction)
+            time.sleep(_LOOK_EVERY_S)
+        return tuple(self.shut)
+
+    def _shut_out(self, transaction: str) -> None:
+        if transaction in self.shut:
+            return
+        try:
+            Producer(producer_config(self.settings, transaction)).init_transactions(GIVE_UP_S)
+        except KafkaException as error:
+            raise refused(error, transaction) from error
+        self.shut[transaction] = None
+
+
+def _behind(client: AdminClient, places: dict[Place, int], shut: Collection[str]) -> Iterator[tuple[Place, Worker]]:
+    for place, worker in observe(client, list(places)).items():
+        if worker.epoch >= places[place] or worker.transaction in shut or worker.nobody:
+            continue
+        yield place, worker
+
+
+def _end_offsets(client: AdminClient, places: Sequence[tuple[str, int]]) -> dict[tuple[str, int], int]:
+    """Ends as written, not as committed: a commit's marker may still be on its way to this topic. No entry: no topic."""
+    spec = {TopicPartition(topic, p): OffsetSpec.latest() for topic, p in places}
+    answers = client.list_offsets(spec, isolation_level=IsolationLevel.READ_UNCOMMITTED)
+    out: dict[tuple[str, int], int] = {}
+    for place, answer in answers.items():
+        try:
+            out[place.topic, place.partition] = answer.result().offset
+        except KafkaException as error:
+            if error.args[0].code() not in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_PARTITION):
+                raise refused(error, place.topic) from error
+    return out
+
+
+def _evidence(fence: Fence, now_ms: int) -> GrantFenced:
+    return GrantFenced(
+        grant=fence.grant, generation=fence.generation, topic=fence.topic, offsets=fence.offsets, at=now_ms
+    )
+
+
+def _unanswered(places: Sequence[Place]) -> TransientError:
+    names = ", ".join(f"{p.topic}[{p.partition}]" for p in places[:3])
+    return TransientError(
+        Text(
+            f"the grant has ended in the control log, but the worker of {names} has not confirmed it yet.",
+            f"授权已在控制日志中终止, 但 {names} 的工作进程尚未确认。",
+        ),
+        hint=Text("Run the command again to complete the fence.", "请重新执行该命令以完成止点。"),
+    )

@@ -1,0 +1,44 @@
+"""What is in force, read and reported."""
+
+from __future__ import annotations
+
+import time
+
+from infra.control.facts import GrantFacts
+from infra.runtime.policy_log import PolicyReader
+from infra.runtime.settings import Settings
+from schemas.clock import start_of_day_ms
+from schemas.policy_log import GrantInForce, PolicyState
+
+
+def state(settings: Settings) -> PolicyState:
+    """The control log's state, read to its end."""
+    with PolicyReader(settings) as reader:
+        return reader.read_to_end()
+
+
+def list_grants(settings: Settings, *, ended: bool = False, now_ms: int | None = None) -> list[GrantFacts]:
+    """The active grants, by id; with `ended` also those that are over, and earlier generations."""
+    now = int(time.time() * 1000) if now_ms is None else now_ms
+    found = state(settings)
+    every = [*found.ended, *found.grants.values()] if ended else [g for g in found.grants.values() if g.ended is None]
+    return [_facts(g, now) for g in sorted(every, key=lambda g: (g.grant.id, g.generation))]
+
+
+def _facts(g: GrantInForce, now: int) -> GrantFacts:
+    waiting = start_of_day_ms(g.grant.valid.from_) > now
+    return GrantFacts(
+        grant=g.grant.id,
+        generation=g.generation,
+        version=g.grant.version,
+        subscriber=g.grant.subscriber,
+        resource=g.grant.resource,
+        state="ended" if g.ended is not None else "waiting" if waiting else "active",
+        valid_from=g.grant.valid.from_.isoformat(),
+        valid_until=g.grant.valid.until.isoformat(),
+        topic=g.topic,
+        opened_at=g.opened_at,
+        ended_at=g.ended_at,
+        end_reason=g.end_reason,
+        fence=g.fence,
+    )

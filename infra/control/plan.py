@@ -1,0 +1,186 @@
+"""What documents would change, judged against the control log's state. Pure: nothing here writes or asks anyone."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from infra.control.documents import Documents
+from infra.control.facts import Action
+from schemas.contract import Contract
+from schemas.errors import ConfigError
+from schemas.grant import Grant
+from schemas.ids import source_topic
+from schemas.policy_log import ContractInForce, GrantInForce, PolicyState
+from schemas.text import Text
+from schemas.view_event import fingerprint
+from stream_apps.policy import compile_view
+
+
+@dataclass(frozen=True, slots=True)
+class ContractPlan:
+    """A contract and what it does to the state."""
+
+    file: str
+    contract: Contract
+    action: Action
+    current: ContractInForce | None
+    withheld: Mapping[str, Text]
+    """Active grants it no longer allows, unless they are applied together with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class GrantPlan:
+    """A grant, the view it compiles to, and what it does to the state."""
+
+    file: str
+    grant: Grant
+    action: Action
+    generation: int
+    partitions: int
+    view_schema: dict[str, Any]
+    current: GrantInForce | None
+
+    @property
+    def supersedes(self) -> GrantInForce | None:
+        """The generation that ends because of this one."""
+        return self.current if self.current and self.current.ended is None and self.action == "changed" else None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that is to be done, in order."""
+
+    contracts: tuple[ContractPlan, ...]
+    grants: tuple[GrantPlan, ...]
+
+
+def make_plan(state: PolicyState, documents: Documents, topics: Mapping[str, int], today: dt.date) -> Plan:
+    """The plan for `documents`; `topics` are the partition counts of existing topics, `today` is Asia/Shanghai's.
+
+    Raises ConfigError for the first document that is refused: file, field and reason.
+    """
+    in_force = {r: c.contract for r, c in state.contracts.items()} | {c.id: c for _, c in documents.contracts}
+    renewed = {g.id for _, g in documents.grants}
+    contracts = [_contract(file, c, state, topics, renewed) for file, c in documents.contracts]
+    grants = [_grant(file, g, state, in_force, today) for file, g in documents.grants]
+    return Plan(tuple(contracts), tuple(grants))
+
+
+def _contract(
+    file: str, contract: Contract, state: PolicyState, topics: Mapping[str, int], renewed: set[str]
+) -> ContractPlan:
+    current = state.contracts.get(contract.id)
+    if current is not None and current.contract.source == contract.source:
+        return ContractPlan(file, contract, "unchanged", current, {})
+    before = current.contract if current else None
+    if before is not None and before.key != contract.key:
+        raise _refused(
+            f"{file}: resource.key",
+            f"the key of a published resource cannot change (it is {', '.join(before.key)}).",
+            f"已发布资源的主键不可更改(现为 {', '.join(before.key)})。",
+            _NEW_RESOURCE,
+        )
+    partitions = before.resource.partitions if before else topics.get(source_topic(contract.id))
+    if partitions is not None and partitions != contract.resource.partitions:
+        raise _refused(
+            f"{file}: resource.partitions",
+            f"the source topic has {partitions} partitions, fixed for life, and the contract says "
+            f"{contract.resource.partitions}.",
+            f"源主题已有 {partitions} 个分区且终身不变, 契约写的是 {contract.resource.partitions}。",
+            _NEW_RESOURCE,
+        )
+    withheld = {} if before is None else _withheld(contract, state, renewed)
+    return ContractPlan(file, contract, "changed" if before else "created", current, withheld)
+
+
+def _withheld(contract: Contract, state: PolicyState, renewed: set[str]) -> dict[str, Text]:
+    out: dict[str, Text] = {}
+    for live in state.active(contract.id):
+        if live.grant.id in renewed:
+            continue
+        try:
+            schema = compile_view(contract, live.grant).schema
+        except ConfigError as error:
+            out[live.grant.id] = error.what
+            continue
+        if fingerprint(schema) != live.fingerprint:
+            out[live.grant.id] = Text(
+                "its view has another schema now; apply the grant again.", "其视图模式已变化, 请重新应用该授权。"
+            )
+    return out
+
+
+def _grant(file: str, grant: Grant, state: PolicyState, contracts: Mapping[str, Contract], today: dt.date) -> GrantPlan:
+    contract = contracts.get(grant.resource)
+    if contract is None:
+        raise _refused(
+            f"{file}: resource",
+            f"no contract of '{grant.resource}' is in force.",
+            f"没有生效的数据契约 '{grant.resource}'。",
+            Text("Apply the contract first, or in the same command.", "请先应用数据契约, 或在同一命令中一并应用。"),
+        )
+    schema = _compiled(file, contract, grant)
+    current = state.grants.get(grant.id)
+    partitions = contract.resource.partitions
+    if current is None:
+        _not_over(file, grant, today)
+        return GrantPlan(file, grant, "created", 1, partitions, schema, None)
+    if current.ended is not None and grant.version <= current.grant.version:
+        raise _refused(
+            f"{file}: version",
+            f"grant '{grant.id}' version {current.grant.version} has ended ({current.end_reason}).",
+            f"授权 '{grant.id}' 第 {current.grant.version} 版已终止({current.end_reason})。",
+            Text(
+                f"To grant it anew, approve it anew and write version: {current.grant.version + 1}.",
+                f"如需重新授权, 请重新审批并写 version: {current.grant.version + 1}。",
+            ),
+        )
+    if current.ended is None:
+        if current.grant == grant and current.fingerprint == fingerprint(schema):
+            return GrantPlan(file, grant, "unchanged", current.generation, partitions, schema, current)
+        _not_older(file, grant, current.grant)
+    _not_over(file, grant, today)
+    return GrantPlan(file, grant, "changed", current.generation + 1, partitions, schema, current)
+
+
+def _compiled(file: str, contract: Contract, grant: Grant) -> dict[str, Any]:
+    try:
+        schema: dict[str, Any] = compile_view(contract, grant).schema
+    except ConfigError as error:
+        where = f"{file}: {error.where}" if error.where and not error.where.startswith(file) else error.where
+        raise ConfigError(error.what, where=where or file, hint=error.hint) from error
+    return schema
+
+
+def _not_older(file: str, grant: Grant, current: Grant) -> None:
+    if grant.version < current.version:
+        raise _refused(
+            f"{file}: version",
+            f"version {grant.version} is older than version {current.version}, which is in force.",
+            f"第 {grant.version} 版早于生效中的第 {current.version} 版。",
+        )
+    if grant.resource != current.resource or grant.subscriber != current.subscriber:
+        raise _refused(
+            f"{file}: id",
+            f"grant '{grant.id}' is for {current.subscriber} on {current.resource}; another sharing needs another id.",
+            f"授权 '{grant.id}' 属于 {current.subscriber} 对 {current.resource}; 另一项共享须使用另一编号。",
+        )
+
+
+def _not_over(file: str, grant: Grant, today: dt.date) -> None:
+    if grant.valid.until < today:
+        raise _refused(
+            f"{file}: valid.until", f"ended on {grant.valid.until}.", f"有效期已于 {grant.valid.until} 届满。"
+        )
+
+
+_NEW_RESOURCE = Text(
+    "Publish a new resource under another id, and let it take over.", "请以新的编号发布新资源并逐步替换。"
+)
+
+
+def _refused(where: str, en: str, zh: str, hint: Text | None = None) -> ConfigError:
+    return ConfigError(Text(en, zh), where=where, hint=hint)

@@ -1,0 +1,77 @@
+"""Grants whose time is over end, and topics of grants that ended long ago are deleted (DESIGN 4.7)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from infra.control import topics
+from infra.control.facts import Reaped
+from infra.control.fences import behind
+from infra.control.listing import state
+from infra.control.revoke import revoke
+from infra.control.workers import Place
+from infra.runtime.kafka import admin
+from infra.runtime.settings import Settings
+from schemas.clock import end_of_day_ms
+from schemas.ids import source_topic
+from schemas.policy_log import GrantInForce, PolicyState
+from schemas.text import Text
+
+KEEP_S = 7 * 24 * 3600.0
+"""How long a subscriber can still fetch what it was sent before its grant ended."""
+
+
+def reap(
+    settings: Settings, *, older_than: float = KEEP_S, by: str = "bus", dry_run: bool = False, now_ms: int | None = None
+) -> Reaped:
+    """End expired grants; delete topics of generations that ended more than `older_than` seconds ago.
+
+    Only topics whose fence is in the control log, and that every worker has left behind, are deleted: a worker that still
+    wrote to one would have its whole transaction refused. What stays is reported with the reason.
+    """
+    now = int(time.time() * 1000) if now_ms is None else now_ms
+    expired = tuple(_expired(state(settings), now))
+    if not dry_run:
+        for grant in expired:
+            revoke(settings, grant, reason="expired", by=by, now_ms=now)
+    client = admin(settings)
+    existing = topics.partition_counts(client)
+    doomed: list[str] = []
+    kept: dict[str, Text] = {}
+    found = state(settings)
+    for old in _over(found):
+        if old.topic not in existing:
+            continue
+        reason = _reason_to_keep(old, now, older_than)
+        if reason is None:
+            source = source_topic(old.grant.resource)
+            places = {Place(source, p): old.ended or 0 for p in range(existing.get(source, 0))}
+            if behind(client, places):
+                reason = Text("a worker has not passed its end yet.", "仍有工作进程未越过其终止点。")
+        if reason is None:
+            doomed.append(old.topic)
+        else:
+            kept[old.topic] = reason
+    if not dry_run:
+        topics.delete(client, doomed)
+    return Reaped(tuple(doomed), kept, expired)
+
+
+def _expired(found: PolicyState, now: int) -> Iterator[str]:
+    for g in found.grants.values():
+        if g.ended is None and end_of_day_ms(g.grant.valid.until) < now:
+            yield g.grant.id
+
+
+def _over(found: PolicyState) -> list[GrantInForce]:
+    return [*found.ended, *(g for g in found.grants.values() if g.ended is not None)]
+
+
+def _reason_to_keep(old: GrantInForce, now: int, older_than: float) -> Text | None:
+    if old.fence is None:
+        return Text("its fence is not in the control log; revoke it again.", "控制日志中没有其止点, 请再次撤销。")
+    days = older_than / 86_400
+    if now - (old.ended_at or now) < older_than * 1000:
+        return Text(f"kept for {days:g} days after its end.", f"终止后保留 {days:g} 天。")
+    return None

@@ -1,0 +1,111 @@
+"""The data topics, made with the settings their promises rest on.
+
+Source and grant topics are compacted, but neither a change nor a delete disappears within seven days: who is away no
+longer than that catches up, who was away longer is rebuilt from a snapshot (DESIGN 3.4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from infra.runtime.kafka import MAX_MESSAGE_BYTES
+from schemas.errors import PermanentError, TransientError
+from schemas.ids import DEAD_LETTER_TOPIC, grant_topic, quarantine_topic, source_topic
+from schemas.text import Text
+
+OUTAGE_MS = 7 * 24 * 3600 * 1000
+"""The longest absence after which a subscriber can simply go on reading."""
+
+RECORDS_MS = 3 * 366 * 24 * 3600 * 1000
+"""Records of how data was handled are kept at least three years (政务数据共享条例 Art. 29)."""
+
+_TIMEOUT_S = 30.0
+_COMPACTED = {
+    "cleanup.policy": "compact",
+    "min.compaction.lag.ms": str(OUTAGE_MS),
+    "delete.retention.ms": str(OUTAGE_MS),
+    "max.message.bytes": str(MAX_MESSAGE_BYTES),
+}
+_POINTERS = {"cleanup.policy": "delete", "retention.ms": str(RECORDS_MS)}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A topic that must exist."""
+
+    name: str
+    partitions: int
+    config: Mapping[str, str]
+
+
+def of_resource(resource: str, partitions: int) -> list[Wanted]:
+    """Topics of a resource: its source, its quarantine, and the dead letters all share."""
+    return [
+        Wanted(source_topic(resource), partitions, _COMPACTED),
+        Wanted(quarantine_topic(resource), 1, _POINTERS),
+        Wanted(DEAD_LETTER_TOPIC, 1, _POINTERS),
+    ]
+
+
+def of_grant(grant: str, generation: int, partitions: int) -> Wanted:
+    """Topic of one generation of a grant, with as many partitions as its source."""
+    return Wanted(grant_topic(grant, generation), partitions, _COMPACTED)
+
+
+def partition_counts(client: AdminClient) -> dict[str, int]:
+    """Number of partitions of every topic there is. TransientError if the cluster is out of reach."""
+    try:
+        return {name: len(t.partitions) for name, t in client.list_topics(timeout=_TIMEOUT_S).topics.items()}
+    except KafkaException as error:
+        raise refused(error) from error
+
+
+def create(client: AdminClient, wanted: Iterable[Wanted], existing: Mapping[str, int]) -> list[str]:
+    """Create what is missing, in one request; the names created. PermanentError if the cluster refuses one."""
+    missing = {w.name: w for w in wanted if w.name not in existing}
+    if not missing:
+        return []
+    new = [NewTopic(w.name, w.partitions, config=dict(w.config)) for w in missing.values()]
+    for name, done in client.create_topics(new, operation_timeout=_TIMEOUT_S, request_timeout=_TIMEOUT_S).items():
+        try:
+            done.result()
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise refused(error, name) from error
+    return list(missing)
+
+
+def delete(client: AdminClient, names: list[str]) -> None:
+    """Delete topics; one that is gone already is no error."""
+    if not names:
+        return
+    for name, done in client.delete_topics(names, operation_timeout=_TIMEOUT_S).items():
+        try:
+            done.result()
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                raise refused(error, name) from error
+
+
+def refused(error: KafkaException, where: str | None = None) -> PermanentError | TransientError:
+    """What the cluster answered, as our error: out of reach is transient, everything else is not."""
+    answer: KafkaError = error.args[0]
+    if answer.retriable() or answer.code() in (
+        KafkaError._TRANSPORT,
+        KafkaError._TIMED_OUT,
+        KafkaError._ALL_BROKERS_DOWN,
+    ):
+        return TransientError(
+            Text(f"the Kafka cluster does not answer: {answer.str()}.", f"Kafka 集群无响应: {answer.str()}。"),
+            where=where,
+            hint=Text(
+                "Run 'bus status', or check BUS_BOOTSTRAP_SERVERS.",
+                "请运行 'bus status', 或检查 BUS_BOOTSTRAP_SERVERS。",
+            ),
+        )
+    return PermanentError(Text(f"Kafka refuses: {answer.str()}.", f"Kafka 拒绝: {answer.str()}。"), where=where)
