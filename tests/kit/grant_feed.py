@@ -99,7 +99,7 @@ class GrantFeed:
         released = int(time.time() * 1000) if released_at is None else released_at
         event = {"op": op, "released_at": released, "key": {"id": key}, "after": None}
         if op != "d":
-            event["after"] = {"id": key, **dict.fromkeys((f["name"] for f in self.fields[1:])), **(row or {})}
+            event["after"] = {"id": key, **dict.fromkeys(f["name"] for f in self.fields[1:]), **(row or {})}
         fastavro.schemaless_writer(out, self._parsed, event)
         return b"\0" + struct.pack(">I", self.schema_id) + out.getvalue()
 

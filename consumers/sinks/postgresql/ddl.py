@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.schema import CreateTable, SetColumnComment, SetTableComment
+from sqlalchemy.schema import CreateTable, ExecutableDDLElement, SetColumnComment, SetTableComment
 from sqlalchemy.types import TypeEngine
 
 from consumers.view import Column as ViewColumn
@@ -87,7 +87,7 @@ OWN_TABLES = (_views, _positions, _rejections)
 def statements(table: Table, schema: str, *, if_not_exists: bool = False) -> list[str]:
     """CREATE TABLE and its comments, for a schema."""
     there = table.to_metadata(MetaData(), schema=schema)
-    made = [CreateTable(there, if_not_exists=if_not_exists), SetTableComment(there)]
+    made: list[ExecutableDDLElement] = [CreateTable(there, if_not_exists=if_not_exists), SetTableComment(there)]
     made += [SetColumnComment(c) for c in there.columns if c.comment]
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
     # the compiler writes literal % as %% for a driver that formats; ours is given no parameters and does not
@@ -121,7 +121,7 @@ def merge(view: View, table: sql.Identifier) -> sql.Composed:
     names = sql.SQL(", ").join(sql.Identifier(c.name) for c in view.columns)
     key = sql.SQL(", ").join(sql.Identifier(c.name) for c in view.key)
     rest = [sql.Identifier(c.name) for c in view.columns if not c.key]
-    then = sql.SQL("NOTHING")
+    then: sql.Composable = sql.SQL("NOTHING")
     if rest:
         then = sql.SQL("UPDATE SET ") + sql.SQL(", ").join(sql.SQL("{0} = excluded.{0}").format(n) for n in rest)
     return sql.SQL(

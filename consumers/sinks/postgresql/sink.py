@@ -194,7 +194,7 @@ class PostgresqlSink:
             self._connection.execute(statement.encode())
 
     def _sql(self, text: str) -> sql.Composed:
-        return sql.SQL(text).format(schema=sql.Identifier(self._settings.db_schema))  # type: ignore[arg-type]
+        return sql.SQL(text).format(schema=sql.Identifier(self._settings.db_schema))
 
     @contextmanager
     def _failures(self) -> Iterator[None]:

@@ -1,0 +1,134 @@
+"""A view as a table: its columns, kinds and titles; its records as typed events."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumers.events import Place, Tombstone
+from consumers.view import Kind, Origin, kind_of, view_of
+from consumers.view_codec import ViewDecoder
+from schemas.contract import parse_contract
+from schemas.errors import PermanentError
+from schemas.grant import Grant
+from schemas.keys import key_text
+from schemas.policy_log import GrantInForce
+from schemas.view_event import HASHED_KEY, view_event_schema
+
+CODE = {"name": "code", "type": "string"}
+DAY = {"name": "day", "type": {"type": "int", "logicalType": "date"}}
+NUMBER = {"name": "n", "type": "long"}
+MONEY = {"name": "money", "type": ["null", {"type": "bytes", "logicalType": "decimal", "precision": 12, "scale": 2}]}
+
+
+def in_force() -> GrantInForce:
+    grant = Grant.model_validate(
+        {
+            "id": "s.r.2026-001",
+            "subscriber": "s",
+            "resource": "p.r",
+            "purpose": "综合治税",
+            "basis": "条例",
+            "fields": {"code": "pass"},
+            "valid": {"from": "2026-01-01", "until": "2026-12-31"},
+        }
+    )
+    return GrantInForce(grant, 1, "grant.s.r.2026-001.g1", 1, "", 0, 0)
+
+
+ORIGIN = Origin("grant.s.r.2026-001.g1", "id", 1, 1)
+
+
+def test_columns_are_the_key_then_the_other_released_fields() -> None:
+    view = view_of(in_force(), view_event_schema([CODE], [MONEY, CODE], before=True), ORIGIN)
+    assert [(c.name, c.kind, c.key) for c in view.columns] == [("code", "text", True), ("money", "decimal", False)]
+    assert (view.columns[1].precision, view.columns[1].scale) == (12, 2)
+
+
+def test_a_hashed_key_is_a_column_of_its_own() -> None:
+    key = {"name": HASHED_KEY, "type": "string"}
+    view = view_of(in_force(), view_event_schema([key], [CODE], before=False), ORIGIN)
+    assert [(c.name, c.key) for c in view.columns] == [(HASHED_KEY, True), ("code", False)]
+
+
+def test_titles_come_from_the_contract() -> None:
+    contract = parse_contract(
+        {
+            "type": "record",
+            "name": "R",
+            "resource": {
+                "id": "p.r",
+                "title": {"zh": "企业登记信息", "en": "Registrations"},
+                "provider": "p",
+                "key": ["code"],
+                "sharing": "unconditional",
+            },
+            "fields": [{**CODE, "doc": "统一社会信用代码"}],
+        }
+    )
+    view = view_of(in_force(), view_event_schema([CODE], [CODE], before=False), ORIGIN, contract)
+    assert (view.title, view.columns[0].title) == ("企业登记信息 (s.r.2026-001: 综合治税)", "统一社会信用代码")
+
+
+@pytest.mark.parametrize(
+    ("avro", "kind"),
+    [
+        ("string", "text"),
+        (["null", "int"], "int"),
+        ("float", "double"),
+        ({"type": "enum", "name": "E", "symbols": ["A"]}, "text"),
+        ({"type": "fixed", "name": "F", "size": 4}, "bytes"),
+        ({"type": "string", "logicalType": "uuid"}, "text"),
+        ({"type": "long", "logicalType": "timestamp-micros"}, "timestamp"),
+        ({"type": "long", "logicalType": "local-timestamp-millis"}, "local"),
+        ({"type": "array", "items": "string"}, "json"),
+        ({"type": "map", "values": "long"}, "json"),
+        (["null", "string", "long"], "json"),
+    ],
+)
+def test_every_avro_type_has_a_kind_of_column(avro: Any, kind: Kind) -> None:
+    assert kind_of(avro) == kind
+
+
+class Record:
+    """A Kafka message as the decoder sees it."""
+
+    def __init__(self, key: bytes, value: bytes | None = None) -> None:
+        self._key, self._value = key, value
+
+    def key(self) -> bytes:
+        return self._key
+
+    def value(self) -> bytes | None:
+        return self._value
+
+    def partition(self) -> int:
+        return 3
+
+    def offset(self) -> int:
+        return 14
+
+
+@given(st.text(), st.dates(), st.integers(-(2**63), 2**63 - 1))
+def test_a_tombstone_knows_its_key_from_the_kafka_key(code: str, day: dt.date, n: int) -> None:
+    try:
+        raw = key_text([code, day, n]).encode()
+    except UnicodeEncodeError:
+        return  # a lone surrogate is no text; no key is made of it
+    decoder = ViewDecoder("t", view_event_schema([CODE, DAY, NUMBER], [CODE], before=False), 1)
+    (found,) = decoder.records([Record(raw)])  # type: ignore[list-item]
+    assert found == Tombstone({"code": code, "day": day, "n": n}, Place(3, 14))
+
+
+@pytest.mark.parametrize(
+    "raw", [b"only one part", b"a|2026-01-01|x", b"a|b|3", b"\xff|2026-01-01|3", b"a\\x|2026-01-01|3"]
+)
+def test_a_tombstone_of_no_key_stops_with_its_place(raw: bytes) -> None:
+    decoder = ViewDecoder("t", view_event_schema([CODE, DAY, NUMBER], [CODE], before=False), 1)
+    with pytest.raises(PermanentError) as caught:
+        decoder.records([Record(raw)])  # type: ignore[list-item]
+    assert caught.value.where == "t[3]@14"
