@@ -2,26 +2,49 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+
 import httpx2 as httpx
-from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from infra.cluster import ClusterState
 
-SCHEMA = '{"type": "record", "name": "R", "fields": [{"name": "a", "type": "string"}]}'
 
-
-def produce(state: ClusterState, topic: str, records: int) -> int:
-    """Create `topic` and write so many records to it; how many the broker acknowledged."""
+def create(state: ClusterState, topic: str) -> None:
+    """A topic of one partition."""
     admin = AdminClient({"bootstrap.servers": state.bootstrap_servers})
     for created in admin.create_topics([NewTopic(topic, 1, 1)]).values():
         created.result(20)
-    acknowledged: list[bool] = []
-    producer = Producer({"bootstrap.servers": state.bootstrap_servers, "acks": "all", "linger.ms": 5})
+
+
+def produce(state: ClusterState, topic: str, records: int, halfway: Callable[[], None] = lambda: None) -> list[int]:
+    """Write 0, 1, 2 … to `topic`, calling `halfway` once after half of them; those the broker acknowledged."""
+    acknowledged: list[int] = []
+
+    def delivered(error: KafkaError | None, message: Message) -> None:
+        if error is None:
+            acknowledged.append(int(message.value() or b""))
+
+    producer = Producer(
+        {
+            "bootstrap.servers": state.bootstrap_servers,
+            "enable.idempotence": True,
+            "message.timeout.ms": 3000,
+            "batch.num.messages": 100,
+            "log_level": 0,
+        }
+    )
     for n in range(records):
-        producer.produce(topic, str(n).encode(), on_delivery=lambda error, _: acknowledged.append(error is None))
+        producer.produce(topic, str(n).encode(), on_delivery=delivered)
+        producer.poll(0)
+        if n == records // 2:
+            while not acknowledged:
+                producer.poll(0.01)
+            halfway()
     assert producer.flush(30) == 0
-    return sum(acknowledged)
+    return acknowledged
 
 
 def read(state: ClusterState, topic: str) -> list[int]:
@@ -45,9 +68,11 @@ def read(state: ClusterState, topic: str) -> list[int]:
 
 
 def register(state: ClusterState, subject: str) -> int:
-    """The id the registry acknowledged for `SCHEMA`."""
+    """The id the registry acknowledged for a schema of this subject's own."""
+    name = "S" + subject.replace(".", "_")
+    schema = json.dumps({"type": "record", "name": name, "fields": [{"name": "a", "type": "string"}]})
     url = f"{state.registry_url}/subjects/{subject}/versions"
-    answer = httpx.post(url, json={"schema": SCHEMA}, trust_env=False, timeout=20)
+    answer = httpx.post(url, json={"schema": schema}, trust_env=False, timeout=20)
     return int(answer.raise_for_status().json()["id"])
 
 
