@@ -1,3 +1,4 @@
+# ruff: noqa: ARG001, ARG002 - signatures are Faust's
 """A Faust app on units: made, given its handler, run to its end."""
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from stream_apps.transport.unit import Unit
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-class _AsIs(faust.Schema):
+class _AsIs(faust.Schema[Any, Any]):
     """Units pass through undecoded."""
 
     def compile(self, app: Any, **kwargs: Any) -> Any:
@@ -39,7 +40,7 @@ class _NoTables(TableManager):
         await asyncio.sleep(0)
 
 
-class UnitApp(faust.App):  # type: ignore[misc]
+class UnitApp(faust.App):
     """A Faust app whose one stream is the units of a source."""
 
     poller: Poller

@@ -1,3 +1,4 @@
+# ruff: noqa: ARG002 - signatures are Faust's
 """The transport as Faust sees it: one virtual topic with one partition, whose messages are units.
 
 Faust's own rebalancing, commits and offsets never see Kafka: the assignment of the virtual partition is made once and
@@ -75,6 +76,9 @@ class Consumer(FaustConsumer):
         # without it the stream skips the message silently
         message.generation_id = self.app.consumer_generation_id
         return message
+
+    def on_buffer_full(self, tp: TP) -> None:
+        """Nothing: one unit is out at a time, and Faust would sleep a second whenever its short queue is full."""
 
     def _new_topicpartition(self, topic: str, partition: int) -> TP:
         return TP(topic, partition)

@@ -40,11 +40,11 @@ class Ledger:
         self._moved = time.monotonic()
         self._error: BaseException | None = None
         self._stopping = False
-        self._wake: Callable[[], None] = lambda: None
+        self._wake: Callable[[], object] = lambda: None
 
     # -- the agent's side
 
-    def on_change(self, wake: Callable[[], None]) -> None:
+    def on_change(self, wake: Callable[[], object]) -> None:
         """Call `wake`, from whatever thread, when a unit may be taken or the source has failed."""
         with self._change:
             self._wake = wake

@@ -91,7 +91,7 @@ class Poller:
         """What ended the source, if anything did."""
         return self._ledger.error
 
-    def on_change(self, wake: Callable[[], None]) -> None:
+    def on_change(self, wake: Callable[[], object]) -> None:
         """Call `wake`, from any thread, when a unit may be taken or the source has failed."""
         self._ledger.on_change(wake)
 
@@ -155,11 +155,11 @@ class Poller:
     def _take_in(self, messages: list[Message]) -> None:
         found, errors = split(messages)
         raise_unless_passing(errors)
-        places = found.keys()
+        places = set(found)
         now = time.monotonic()
         if now >= self._sweep_at:
             self._sweep_at = now + self._limits.sweep_s
-            places = self._ledger.owned.keys() | places
+            places |= self._ledger.owned.keys()
         ends = self._consumer.positions(places)
         if found or self._group is None or len(ends) > len(found):
             self._group = self._consumer.group()
