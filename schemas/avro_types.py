@@ -7,6 +7,7 @@ when the contract is read, not when data flows.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from fastavro.schema import SchemaParseException, parse_schema
@@ -17,8 +18,13 @@ from schemas.text import Text
 AvroType = str | list[Any] | dict[str, Any]
 """Avro type as its JSON declares it."""
 
+AVRO_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+"""What Avro allows as the name of a field or a symbol."""
+
 MAX_DEPTH = 8
 MAX_FIELDS = 500
+MAX_FIXED = 1 << 16
+"""Bytes of a fixed."""
 KEY_TYPES = frozenset({"string", "int", "long"})
 KEY_LOGICAL_TYPES = frozenset({"date"})
 
@@ -75,47 +81,72 @@ def least_bytes(avro: AvroType) -> int:
     return {"float": 4, "double": 8}.get(kind, 1)
 
 
-def check_type(avro: AvroType, where: str, *, depth: int = 0, seen: set[str] | None = None) -> None:
+def check_type(avro: Any, where: str) -> None:
     """ConfigError, with the place, for what a contract may not use: recursion, references, zero-byte items, depth."""
-    seen = set() if seen is None else seen
+    _check(avro, where, 0, set())
+
+
+def _check(avro: Any, where: str, depth: int, seen: set[str]) -> None:
     if depth > MAX_DEPTH:
         raise _refused(where, f"nested deeper than {MAX_DEPTH} levels.", f"嵌套超过 {MAX_DEPTH} 层。")
     if isinstance(avro, list):
         for branch in avro:
-            check_type(branch, where, depth=depth + 1, seen=seen)
-        return
-    if isinstance(avro, str):
+            _check(branch, where, depth + 1, seen)
+    elif isinstance(avro, str):
         if avro not in _PRIMITIVES:
             raise _refused(
                 where,
                 f"type '{avro}' is unknown, or refers to a type by name; write the type out in place.",
                 f"类型 '{avro}' 未知或按名引用; 请在原处写出完整类型。",
             )
-        return
+    elif isinstance(avro, dict):
+        _check_object(avro, where, depth, seen)
+    else:
+        raise _refused(where, "a type is a name, an object or a list of types.", "类型须为名称、对象或列表。")
+
+
+def _check_object(avro: dict[str, Any], where: str, depth: int, seen: set[str]) -> None:
     kind = avro.get("type")
     if not isinstance(kind, str):
-        check_type(kind or {}, where, depth=depth + 1, seen=seen)
+        _check(kind, where, depth + 1, seen)
         return
-    if kind in ("record", "enum", "fixed"):
-        name = str(avro.get("name"))
-        if name in seen:
-            raise _refused(where, f"the type name '{name}' is used twice.", f"类型名 '{name}' 重复。")
-        seen.add(name)
+    if kind in _NAMED:
+        _check_name(avro.get("name"), where, seen)
     if kind == "record":
-        fields = avro.get("fields", [])
-        if len(fields) > MAX_FIELDS:
-            raise _refused(where, f"more than {MAX_FIELDS} fields.", f"字段超过 {MAX_FIELDS} 个。")
-        for f in fields:
-            check_type(f["type"], f"{where}.{f.get('name')}", depth=depth + 1, seen=seen)
+        _check_fields(avro.get("fields"), where, depth, seen)
     elif kind in ("array", "map"):
-        items = avro["items"] if kind == "array" else avro["values"]
-        check_type(items, f"{where}[]", depth=depth + 1, seen=seen)
-        if kind == "array" and least_bytes(items) == 0:
+        items = avro.get("items" if kind == "array" else "values")
+        _check(items, f"{where}[]", depth + 1, seen)
+        if kind == "array" and least_bytes(items) == 0:  # type: ignore[arg-type]
             raise _refused(where, "array items that may take no bytes are refused.", "不允许占零字节的数组元素。")
-    elif kind not in _PRIMITIVES and kind not in ("enum", "fixed"):
+    elif kind == "fixed":
+        size = avro.get("size")
+        if not isinstance(size, int) or isinstance(size, bool) or not 0 < size <= MAX_FIXED:
+            raise _refused(where, f"a fixed has a size of 1 to {MAX_FIXED}.", f"fixed 的 size 须为 1 到 {MAX_FIXED}。")
+    elif kind not in _PRIMITIVES and kind != "enum":
         raise _refused(where, f"type '{kind}' is unknown.", f"类型 '{kind}' 未知。")
 
 
+def _check_name(name: Any, where: str, seen: set[str]) -> None:
+    if not isinstance(name, str):
+        raise _refused(where, "a record, enum or fixed has a name.", "record、enum、fixed 须有名称。")
+    if name in seen:
+        raise _refused(where, f"the type name '{name}' is used twice.", f"类型名 '{name}' 重复。")
+    seen.add(name)
+
+
+def _check_fields(fields: Any, where: str, depth: int, seen: set[str]) -> None:
+    if not isinstance(fields, list) or not all(isinstance(f, dict) and "type" in f for f in fields):
+        raise _refused(
+            where, "a record has a list of fields with a type each.", "record 须有 fields, 每个字段须有类型。"
+        )
+    if len(fields) > MAX_FIELDS:
+        raise _refused(where, f"more than {MAX_FIELDS} fields.", f"字段超过 {MAX_FIELDS} 个。")
+    for f in fields:
+        _check(f["type"], f"{where}.{f.get('name')}", depth + 1, seen)
+
+
+_NAMED = frozenset({"record", "enum", "fixed"})
 _PRIMITIVES = frozenset({"null", "boolean", "int", "long", "float", "double", "bytes", "string"})
 
 
@@ -123,7 +154,7 @@ def check_avro(schema: dict[str, Any], where: str) -> None:
     """ConfigError if `schema` is not valid Avro (fastavro's judgement), with the place."""
     try:
         parse_schema(schema, _force=True)
-    except (SchemaParseException, ValueError, KeyError, TypeError) as error:
+    except (SchemaParseException, ValueError, KeyError, TypeError, AttributeError) as error:
         raise _refused(where, f"not valid Avro: {error}.", f"不是有效的 Avro 模式: {error}。") from error
 
 

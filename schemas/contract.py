@@ -6,20 +6,18 @@ field attributes    format, filterable, level, personal, masks, rules
 
 from __future__ import annotations
 
-import re
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from schemas.avro_types import AvroType, check_avro, check_type, is_key_type
+from schemas.avro_types import AVRO_NAME, MAX_FIELDS, AvroType, check_avro, check_type, is_key_type
 from schemas.errors import ConfigError
 from schemas.ids import Id
 from schemas.text import Text
 from schemas.validation import Model, build, parse_json, read_text
 
-_AVRO_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _SECRET = frozenset({"secret", "confidential", "top-secret", "work-secret", "绝密", "机密", "秘密", "工作秘密"})
 
 Sharing = Literal["unconditional", "conditional", "refused"]
@@ -70,7 +68,7 @@ class ContractField(Model):
     @field_validator("name")
     @classmethod
     def _name(cls, value: str) -> str:
-        if not _AVRO_NAME.match(value):
+        if not AVRO_NAME.match(value):
             raise ValueError(f"field name '{value}' is not an Avro name (letters, digits, _) / 字段名不合 Avro 规则")
         if value.startswith("_"):
             raise ValueError(
@@ -183,6 +181,8 @@ def parse_contract(schema: Any, where: str = "contract") -> Contract:
         if name in names[:i]:
             raise _wrong(f"{where}: fields.{i}.name", f"the field '{name}' appears twice.", f"字段 '{name}' 重复。")
         check_type(contract.fields[i].type, f"{where}: fields.{name}")
+    if len(names) > MAX_FIELDS:
+        raise _wrong(f"{where}: fields", f"more than {MAX_FIELDS} fields.", f"字段超过 {MAX_FIELDS} 个。")
     _check_key(contract, where)
     check_avro(contract.row_type("Row"), where)
     return contract

@@ -5,19 +5,23 @@ purpose, legal basis and validity (DESIGN 2, 7). Whether it is allowed is judged
 from __future__ import annotations
 
 import datetime as dt
+import re
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from schemas.avro_types import AVRO_NAME
 from schemas.clock import end_of_day_ms, start_of_day_ms
 from schemas.errors import ConfigError
 from schemas.ids import Id
 from schemas.text import Text
-from schemas.validation import Model, build, parse_yaml, read_text
+from schemas.validation import Model, build, full_width_hint, full_width_in, parse_yaml, read_text
 
 MAX_WHERE = 10_000
 """Characters of a row filter."""
+
+_TEXT_LITERAL = re.compile(r"'(?:[^']|'')*'")
 
 Precision = Literal["millisecond", "second", "minute", "hour", "day"]
 
@@ -78,7 +82,20 @@ class Grant(Model):
     @field_validator("where")
     @classmethod
     def _blank(cls, value: str | None) -> str | None:
-        return value if value and value.strip() else None
+        if value is None or not value.strip():
+            return None
+        odd = full_width_in(_TEXT_LITERAL.sub("", value))
+        if odd:
+            raise ValueError(f"full-width punctuation {odd} outside a text literal / 文本引号之外有全角标点 {odd}")
+        return value
+
+    @field_validator("fields")
+    @classmethod
+    def _names(cls, value: dict[str, MaskUse]) -> dict[str, MaskUse]:
+        for name in value:
+            if not AVRO_NAME.match(name):
+                raise ValueError(f"'{name}' is not a field name / '{name}' 不是字段名")
+        return value
 
 
 def load_grants(path: Path) -> list[Grant]:
@@ -92,5 +109,7 @@ def load_grants(path: Path) -> list[Grant]:
 def parse_grant(document: Any, where: str = "grant") -> Grant:
     """A grant from parsed YAML or JSON. ConfigError with `where`, place and reason."""
     if not isinstance(document, dict):
-        raise ConfigError(Text("a grant is a mapping.", "授权必须是键值结构。"), where=where)
+        raise ConfigError(
+            Text("a grant is a mapping.", "授权必须是键值结构。"), where=where, hint=full_width_hint(str(document))
+        )
     return build(Grant, document, where)

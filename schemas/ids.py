@@ -40,6 +40,10 @@ POLICY_TOPIC = "bus.grants"
 """The control log: contracts, grants and their ends, one partition, kept for ever. Its offsets are the policy epochs."""
 
 DEAD_LETTER_TOPIC = "bus.dead-letters"
+
+POSITIONS_TOPIC = "bus.positions"
+"""How far each publisher has come, by adapter and resource, one partition, compacted; written with the events."""
+
 EXCHANGE_GROUP = "bus.exchange"
 
 

@@ -49,7 +49,7 @@ def parse_json(text: str, where: str) -> Any:
     """JSON, refusing duplicate keys. ConfigError with line and column."""
     try:
         return json.loads(text, object_pairs_hook=lambda pairs: _unique(pairs, where))
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         place = f"{where}:{error.lineno}:{error.colno}" if isinstance(error, json.JSONDecodeError) else where
         raise ConfigError(
             Text(f"not valid JSON: {_reason(error)}.", f"不是有效的 JSON: {_reason(error)}。"), where=place
@@ -64,8 +64,12 @@ def parse_yaml(text: str, where: str) -> list[Any]:
         mark = getattr(error, "problem_mark", None)
         place = f"{where}:{mark.line + 1}:{mark.column + 1}" if mark else where
         problem = getattr(error, "problem", None) or "nested too deeply"
-        raise ConfigError(Text(f"not valid YAML: {problem}.", f"不是有效的 YAML: {problem}。"), where=place) from error
-    except yaml.YAMLError as error:
+        raise ConfigError(
+            Text(f"not valid YAML: {problem}.", f"不是有效的 YAML: {problem}。"),
+            where=place,
+            hint=full_width_hint(_near(text, mark.line)) if mark else None,
+        ) from error
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date or number that is none, as in 2026-13-01
         raise ConfigError(Text("not valid YAML.", "不是有效的 YAML。"), where=where) from error
 
 
@@ -87,22 +91,32 @@ def full_width_in(text: str) -> str:
     return "".join(dict.fromkeys(c for c in text if ord(c) in _FULL_WIDTH))
 
 
+def full_width_hint(text: str) -> Text | None:
+    """How to mend the full-width punctuation of `text`, if it holds any."""
+    odd = full_width_in(text)
+    if not odd:
+        return None
+    return Text(
+        f"Full-width punctuation {odd} was typed; write {half_width(odd)}.",
+        f"含全角标点 {odd}, 请改为 {half_width(odd)}。",
+    )
+
+
 def _raise(error: ValidationError, where: str) -> NoReturn:
     first, more = error.errors(include_input=False, include_url=False)[0], error.error_count() - 1
     place = ".".join(str(p) for p in first["loc"])
     reason = first["msg"].removeprefix("Value error, ")
-    odd = full_width_in(place + reason)
-    hint = None
-    if odd:
-        hint = Text(
-            f"Full-width punctuation {odd} was typed; write {half_width(odd)}.",
-            f"含全角标点 {odd}, 请改为 {half_width(odd)}。",
-        )
-    elif more:
+    hint = full_width_hint(place + reason)
+    if hint is None and more:
         hint = Text(f"({more} more wrong places.)", f"(另有 {more} 处错误。)")
     raise ConfigError(
         Text(f"{reason}.", f"{reason}。"), where=f"{where}: {place}" if place else where, hint=hint
     ) from error
+
+
+def _near(text: str, line: int) -> str:
+    """The line a YAML error points at and the one before it: an unfinished line is noticed on the next."""
+    return "".join(text.splitlines()[max(line - 1, 0) : line + 1])
 
 
 def _unique(pairs: list[tuple[str, Any]], where: str) -> dict[str, Any]:
@@ -115,7 +129,9 @@ def _unique(pairs: list[tuple[str, Any]], where: str) -> dict[str, Any]:
 
 
 def _reason(error: Exception) -> str:
-    return error.msg if isinstance(error, json.JSONDecodeError) else "nested too deeply"
+    if isinstance(error, json.JSONDecodeError):
+        return error.msg
+    return "a number is too long" if isinstance(error, ValueError) else "nested too deeply"
 
 
 class _StrictLoader(yaml.SafeLoader):

@@ -10,13 +10,17 @@ from schemas.codec.avro_tree import expand, option
 from schemas.codec.columns import ColumnCodec, framed_schema
 from schemas.codec.model import Codec
 from schemas.codec.rows import RowCodec
+from schemas.errors import ConfigError
+from schemas.text import Text
 
 _NATIVE = frozenset({"null", "boolean", "int", "long", "float", "double", "string", "enum", "array", "map", "record"})
 _NATIVE_LOGICAL = frozenset({("int", "date"), ("long", "timestamp-millis"), ("long", "timestamp-micros")})
 
 
 def codec_for(schema: dict[str, Any], schema_id: int) -> Codec:
-    """The fastest codec that knows every type of an Avro record schema. ConfigError for a recursive schema."""
+    """The fastest codec that knows every type of an Avro record schema. ConfigError for any other, or a recursive one."""
+    if schema.get("type") != "record":
+        raise ConfigError(Text("values on the bus are Avro records.", "总线上的值必须是 Avro record。"))
     if _native(expand(schema), top=True) and _probed(framed_schema(schema)):
         return ColumnCodec(schema, schema_id)
     return RowCodec(schema, schema_id)

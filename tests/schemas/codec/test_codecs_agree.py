@@ -16,7 +16,7 @@ from schemas.codec.columns import ColumnCodec
 from schemas.codec.rows import RowCodec
 from tests.kit.avro_strategies import batches, record_schemas
 
-QUIET = settings(max_examples=1500, deadline=None, suppress_health_check=list(HealthCheck))
+QUIET = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def plain(batch: pa.RecordBatch) -> list[Any]:
