@@ -1,0 +1,132 @@
+"""The fold of the control log: what is in force, and that nothing comes back by accident."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from schemas.errors import PermanentError
+from schemas.grant import parse_grant
+from schemas.policy_log import (
+    ContractPublished,
+    GrantEnded,
+    GrantFenced,
+    GrantOpened,
+    PolicyState,
+    decode,
+    encode,
+)
+from tests.schemas.contracts import avro_contract, grant_document
+
+ID = "shuiwu.things.2026-001"
+RESOURCE = "scjg.things"
+
+
+def opened(generation: int = 1, grant: str = ID) -> GrantOpened:
+    return GrantOpened(
+        grant=parse_grant(grant_document(id=grant)),
+        generation=generation,
+        topic=f"grant.x.g{generation}",
+        schema_id=5,
+        fingerprint="f",
+        at=10 * generation,
+        by="op",
+    )
+
+
+def ended(generation: int = 1, reason: Any = "revoked") -> GrantEnded:
+    return GrantEnded(grant=ID, generation=generation, reason=reason, at=99, by="op")
+
+
+def fenced(generation: int = 1) -> GrantFenced:
+    return GrantFenced(grant=ID, generation=generation, topic="t", offsets={0: 7}, at=100)
+
+
+def published() -> ContractPublished:
+    return ContractPublished(resource=RESOURCE, schema_id=4, contract=avro_contract(), at=1, by="op")
+
+
+def fold(*events: Any) -> PolicyState:
+    state = PolicyState()
+    for offset, event in enumerate(events):
+        state = state.after(offset, event)
+    return state
+
+
+@pytest.mark.parametrize("event", [published(), opened(), ended(), fenced()])
+def test_an_event_is_read_back_as_it_was_written(event: Any) -> None:
+    assert decode(encode(event), 3) == event
+
+
+@pytest.mark.parametrize("value", [None, b"", b"{}", b'{"kind": "grant.granted"}', b"\xff", encode(ended())[:-2]])
+def test_an_entry_that_is_not_understood_stops_the_reader(value: bytes | None) -> None:
+    with pytest.raises(PermanentError) as caught:
+        decode(value, 12)
+    assert caught.value.where == "bus.grants@12"
+
+
+def test_nothing_is_in_force_at_the_beginning() -> None:
+    assert PolicyState().epoch == -1
+    assert PolicyState().active(RESOURCE) == []
+
+
+def test_a_grant_is_active_from_its_opening_to_its_end() -> None:
+    assert [g.grant.id for g in fold(published(), opened()).active(RESOURCE)] == [ID]
+    after = fold(published(), opened(), ended())
+    assert after.active(RESOURCE) == []
+    assert (after.grants[ID].ended, after.grants[ID].end_reason, after.epoch) == (2, "revoked", 2)
+
+
+def test_a_grant_on_another_resource_is_not_active_here() -> None:
+    assert fold(opened()).active("scjg.others") == []
+
+
+def test_active_grants_come_in_the_order_of_their_ids() -> None:
+    state = fold(opened(grant="b.1"), opened(grant="a.1"))
+    assert [g.grant.id for g in state.active(RESOURCE)] == ["a.1", "b.1"]
+
+
+def test_the_next_generation_supersedes_the_last() -> None:
+    state = fold(opened(1), opened(2))
+    assert [g.generation for g in state.active(RESOURCE)] == [2]
+    assert [(g.generation, g.ended, g.end_reason) for g in state.ended] == [(1, 1, "superseded")]
+
+
+@pytest.mark.parametrize("generation", [1, 2])
+def test_a_replayed_opening_resurrects_nothing(generation: int) -> None:
+    state = fold(opened(2), ended(2), opened(generation))
+    assert state.active(RESOURCE) == []
+    assert state.epoch == 2
+
+
+def test_the_end_of_an_earlier_generation_does_not_end_the_newest() -> None:
+    assert [g.generation for g in fold(opened(1), opened(2), ended(1)).active(RESOURCE)] == [2]
+
+
+def test_the_first_end_stands() -> None:
+    state = fold(opened(), ended(reason="suspended"), ended(reason="expired"))
+    assert (state.grants[ID].ended, state.grants[ID].end_reason) == (1, "suspended")
+
+
+def test_the_end_of_an_unknown_grant_moves_the_epoch_only() -> None:
+    state = fold(ended())
+    assert (state.epoch, state.grants) == (0, {})
+
+
+def test_a_fence_is_kept_with_its_generation() -> None:
+    assert fold(opened(), ended(), fenced()).grants[ID].fence == {0: 7}
+    assert fold(opened(1), opened(2), fenced(1)).ended[0].fence == {0: 7}
+
+
+def test_the_newest_contract_decides() -> None:
+    newer = avro_contract(fields=[{"name": "id", "type": "string"}])
+    state = fold(published(), published().model_copy(update={"contract": newer, "schema_id": 8}))
+    in_force = state.contracts[RESOURCE]
+    assert (in_force.schema_id, in_force.epoch, len(in_force.contract.fields)) == (8, 1, 1)
+
+
+def test_a_state_is_not_changed_by_what_follows_it() -> None:
+    before = fold(opened())
+    before.after(1, ended())
+    assert [g.grant.id for g in before.active(RESOURCE)] == [ID]
