@@ -23,6 +23,7 @@ from schemas.codec.avro_tree import expand
 from schemas.codec.frame import HEADER_BYTES, header, schema_ids
 from schemas.codec.model import MAX_VALUE_BYTES, BadValue, Decoded, Reason
 from schemas.codec.nulls import misplaced_null
+from schemas.codec.ranges import ranged_paths, within
 from schemas.codec.slices import compact
 from schemas.codec.walk import repeats, walker
 from schemas.errors import PermanentError
@@ -44,6 +45,7 @@ class ColumnCodec:
         self._tree = expand(schema)
         self._walk = walker(self._tree)
         self._repeats = repeats(self._tree)
+        self._ranged = [] if self._repeats else ranged_paths(self._tree)
         self._framed = framed_schema(schema)
         head = np.frombuffer(header(schema_id)[1:], "<u4")
         self._id_bits = head[0]
@@ -85,7 +87,8 @@ class ColumnCodec:
             return None
         if not self._own(framed) or not _same_bytes(again, values):
             return None
-        return self._headless(framed)
+        batch = self._headless(framed)
+        return batch if within(batch, self._ranged) else None
 
     def _own(self, framed: pa.RecordBatch) -> bool:
         magic: Any = framed.column(0)

@@ -25,7 +25,7 @@ class Reason(str, Enum):
     TOO_LARGE = "too_large"
     """Larger than a value may be, on the wire or once decoded."""
     MALFORMED = "malformed"
-    """A number out of range, an unknown branch or symbol, a negative length, a map key twice."""
+    """A number, date or time out of range, an unknown branch or symbol, a negative length, a map key twice."""
     NO_DEFAULT = "no_default"
     """The writer's contract lacks a field for which the newest contract has no default, or changed its type."""
 
@@ -82,5 +82,7 @@ class Codec(Protocol):
 
 MAX_VALUE_BYTES = 4 << 20
 """Bytes of one value on the wire."""
-MAX_DECODED_BYTES = 64 << 20
-"""Bytes the arrays and maps of one value may take in memory."""
+MAX_GROWTH = 128
+"""Bytes of memory that arrays and maps may make of one byte on the wire, so that a batch is bounded by its own size."""
+FREE_BYTES = 16 << 10
+"""Bytes of memory the arrays and maps of one value may take in any case."""

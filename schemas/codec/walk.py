@@ -11,14 +11,15 @@ from typing import Any
 
 from schemas.avro_types import least_bytes
 from schemas.codec.arrow_types import decimal_of
-from schemas.codec.model import MAX_DECODED_BYTES, Reason
+from schemas.codec.model import FREE_BYTES, MAX_GROWTH, Reason
+from schemas.codec.ranges import range_of
 
 _Step = Callable[[bytes, int, list[int]], int]
 """(data, position, bytes of memory spent so far, in a list of one) -> position after the value."""
 
 
 _KEY_WIDTH = 16
-_EMPTY_ITEM = 4096
+_EMPTY_ITEM = 64
 """What an item that takes no bytes is charged with: nothing on the wire limits how many there are."""
 
 
@@ -64,6 +65,8 @@ def width(tree: Any) -> int:
         return 1 + sum(width(b) for b in tree)
     if isinstance(tree, dict) and tree["type"] == "record":
         return 1 + sum(width(f["type"]) for f in tree["fields"])
+    if tree == "null":
+        return 0
     return 16 + (int(tree["size"]) if isinstance(tree, dict) and tree["type"] == "fixed" else 0)
 
 
@@ -96,6 +99,16 @@ def _walk_int(data: bytes, at: int, _: list[int]) -> int:
     if not -(1 << 31) <= value < 1 << 31:
         raise Unwell(Reason.MALFORMED)
     return at
+
+
+def _ranged(low: int, high: int) -> _Step:
+    def walk(data: bytes, at: int, _: list[int]) -> int:
+        value, at = _long(data, at)
+        if not low <= value <= high:
+            raise Unwell(Reason.MALFORMED)
+        return at
+
+    return walk
 
 
 def _walk_boolean(data: bytes, at: int, _: list[int]) -> int:
@@ -169,6 +182,9 @@ def _step(tree: Any) -> _Step:
     digits = decimal_of(tree)
     if digits:
         return _decimal(_sized if tree["type"] == "bytes" else _exactly(int(tree["size"])), digits[0])
+    limits = range_of(tree)
+    if limits:
+        return _ranged(*limits)
     if isinstance(tree, list):
         return _union([_step(b) for b in tree])
     kind = tree if isinstance(tree, str) else tree["type"]
@@ -233,7 +249,7 @@ def _block(data: bytes, at: int, spent: list[int], each: int, least: int) -> tup
     if count * least > len(data) - at:
         raise Unwell(Reason.TRUNCATED)
     spent[0] += count * (each if least else _EMPTY_ITEM)
-    if spent[0] > MAX_DECODED_BYTES:
+    if spent[0] > FREE_BYTES + MAX_GROWTH * len(data):
         raise Unwell(Reason.TOO_LARGE)
     return count, at, end
 

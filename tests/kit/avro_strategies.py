@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from schemas.codec.arrow_types import arrow_schema, decimal_of
 from schemas.codec.avro_tree import expand, option
+from schemas.codec.ranges import range_of
 from schemas.codec.row_arrays import from_values
 
 _NATIVE_SCALARS: list[Any] = [
@@ -30,50 +31,56 @@ _OTHER_SCALARS: list[Any] = [
 _INTS = {"int": 1 << 31, "long": 1 << 63}
 
 
-@st.composite
-def record_schemas(draw: st.DrawFn, *, native: bool = False) -> dict[str, Any]:
-    """A record schema; with `native` only of types the columnar codec takes."""
-    names = iter(range(10_000))
+def record_schemas(*, native: bool = False) -> st.SearchStrategy[dict[str, Any]]:
+    """Record schemas; with `native` only of types the columnar codec takes."""
+    return st.composite(lambda draw: _Types(draw, native).record(3))()
 
-    def fresh(prefix: str) -> str:
-        return f"{prefix}{next(names)}"
 
-    def record(depth: int, least: int) -> dict[str, Any]:
-        count = draw(st.integers(least, 4))
-        fields = [{"name": f"f{i}", "type": type_(depth - 1)} for i in range(count)]
-        return {"type": "record", "name": fresh("R"), "fields": fields}
+class _Types:
+    """Draws types; every named type of one schema gets a name of its own."""
 
-    def scalar() -> Any:
-        choice = draw(st.sampled_from([*_NATIVE_SCALARS, "enum", *([] if native else [*_OTHER_SCALARS, "fixed"])]))
+    def __init__(self, draw: st.DrawFn, native: bool) -> None:
+        self._draw = draw
+        self._native = native
+        self._names = 0
+
+    def record(self, depth: int) -> dict[str, Any]:
+        count = self._draw(st.integers(1, 4))
+        fields = [{"name": f"f{i}", "type": self.type(depth - 1)} for i in range(count)]
+        return {"type": "record", "name": self._fresh("R"), "fields": fields}
+
+    def type(self, depth: int) -> Any:
+        deep = ["scalar", "scalar", "option", "record", "array", "map", "union"]
+        kind = self._draw(st.sampled_from(deep if depth > 0 else ["scalar", "option"]))
+        return getattr(self, kind)(depth)
+
+    def scalar(self, _: int) -> Any:
+        others = [] if self._native else [*_OTHER_SCALARS, "fixed"]
+        choice = self._draw(st.sampled_from([*_NATIVE_SCALARS, "enum", *others]))
         if choice == "enum":
-            return {"type": "enum", "name": fresh("E"), "symbols": ["A", "B", "C"]}
+            return {"type": "enum", "name": self._fresh("E"), "symbols": ["A", "B", "C"]}
         if choice == "fixed":
-            logical = {"logicalType": "decimal", "precision": 6, "scale": 3} if draw(st.booleans()) else {}
-            return {"type": "fixed", "name": fresh("F"), "size": 4, **logical}
+            decimal = {"logicalType": "decimal", "precision": 6, "scale": 3} if self._draw(st.booleans()) else {}
+            return {"type": "fixed", "name": self._fresh("F"), "size": 4, **decimal}
         return choice
 
-    def type_(depth: int) -> Any:
-        kind = draw(
-            st.sampled_from(
-                ["scalar", "scalar", "option", "record", "array", "map", "union"] if depth else ["scalar", "option"]
-            )
-        )
-        if kind == "option":
-            inner = type_(max(depth - 1, 0))
-            both = [inner] if isinstance(inner, list) else ["null", inner]
-            return both[0] if isinstance(inner, list) else draw(st.permutations(both))
-        if kind == "record":
-            return record(depth, 1)
-        if kind == "array":
-            return {"type": "array", "items": type_(depth - 1)}
-        if kind == "map":
-            return {"type": "map", "values": type_(depth - 1)}
-        if kind == "union":
-            branches = ["null", "string", "long", "double", {"type": "array", "items": "int"}, record(1, 1)]
-            return draw(st.lists(st.sampled_from(branches), min_size=3, max_size=5, unique_by=str))
-        return scalar()
+    def option(self, depth: int) -> Any:
+        inner = self.type(depth - 1)
+        return inner if isinstance(inner, list) else self._draw(st.permutations(["null", inner]))
 
-    return record(3, 1)
+    def array(self, depth: int) -> Any:
+        return {"type": "array", "items": self.type(depth - 1)}
+
+    def map(self, depth: int) -> Any:
+        return {"type": "map", "values": self.type(depth - 1)}
+
+    def union(self, _: int) -> Any:
+        branches = ["null", "string", "long", "double", {"type": "array", "items": "int"}, self.record(1)]
+        return self._draw(st.lists(st.sampled_from(branches), min_size=3, max_size=5, unique_by=str))
+
+    def _fresh(self, prefix: str) -> str:
+        self._names += 1
+        return f"{prefix}{self._names}"
 
 
 def batches(schema: dict[str, Any], rows: int = 5) -> st.SearchStrategy[pa.RecordBatch]:
@@ -126,8 +133,9 @@ def _complex(tree: dict[str, Any]) -> st.SearchStrategy[Any]:
 
 
 def _scalar(kind: str, logical: str | None = None) -> st.SearchStrategy[Any]:
-    if logical in ("time-millis", "time-micros"):
-        return st.integers(0, 86_399_999)
+    limits = range_of({"type": kind, "logicalType": logical})
+    if limits:
+        return st.integers(*limits)
     if kind in _INTS:
         return st.integers(-_INTS[kind], _INTS[kind] - 1)
     if kind in ("float", "double"):

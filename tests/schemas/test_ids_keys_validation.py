@@ -40,7 +40,7 @@ def test_what_is_no_id_has_no_topic(bad: str) -> None:
 
 @pytest.mark.parametrize("topic", ["grant.a.g1", "src.", "src.A", "bus.grants"])
 def test_only_a_source_topic_has_a_resource(topic: str) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011
+    with pytest.raises(ValueError):
         ids.resource_of(topic)
 
 

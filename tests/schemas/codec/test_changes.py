@@ -93,10 +93,8 @@ def test_a_value_that_cannot_be_brought_to_the_newest_contract_is_bad(before: An
     if before:
         kind = codec.arrow.field("after").type.field("must").type
         row["must"] = "x" if pa.types.is_string(kind) else 1
-    if before and isinstance(before[0]["type"], list):
-        values = [_union_event(codec)]
-    else:
-        values = events(old, 1, [row])
+    wide = bool(before) and isinstance(before[0]["type"], list)
+    values = [_union_event(codec)] if wide else events(old, 1, [row])
     decoded = ChangeDecoder(new, 2, {1: change_event_schema(old)}.__getitem__).decode(values)
     assert [(b.position, b.reason) for b in decoded.bad] == [(0, Reason.NO_DEFAULT)]
     assert len(decoded.batch) == 0

@@ -62,7 +62,11 @@ def cases() -> dict[str, tuple[dict[str, Any], list[dict[str, Any]]]]:
     return {
         "change_columns": (
             columns,
-            [change("c", ROW["id"], None, ROW), change("u", ROW["id"], {**ROW, "name": None}, ROW), change("d", "x", ROW, None)],
+            [
+                change("c", ROW["id"], None, ROW),
+                change("u", ROW["id"], {**ROW, "name": None}, ROW),
+                change("d", "x", ROW, None),
+            ],
         ),
         "change_rows": (rows, [change("r", 7, None, OTHER), change("u", 7, OTHER, {**OTHER, "photo": None})]),
         "view": (
@@ -93,5 +97,7 @@ def test_the_bytes_on_the_wire_are_the_golden_ones(case: str) -> None:
 
 if __name__ == "__main__":
     for name, (schema, rows) in cases().items():
-        text = json.dumps({"schema": schema, "values": written(schema, rows, codec_for(schema, 258))}, ensure_ascii=False, indent=1)
+        text = json.dumps(
+            {"schema": schema, "values": written(schema, rows, codec_for(schema, 258))}, ensure_ascii=False, indent=1
+        )
         (FOLDER / f"{name}.json").write_text(text + "\n")

@@ -15,6 +15,7 @@ from schemas.codec.model import MAX_VALUE_BYTES
 from schemas.codec.rows import RowCodec
 
 HEAD = header(9)
+DATE = {"type": "int", "logicalType": "date"}
 ENUM = {"type": "enum", "name": "E", "symbols": ["A", "B"]}
 WIDE = {"type": "record", "name": "W", "fields": [{"name": f"w{i}", "type": ["null", "long"]} for i in range(200)]}
 EMPTY = {"type": "record", "name": "Z", "fields": []}
@@ -88,6 +89,15 @@ CASES = {
         b"\x04\x7f\xff\x02x",
         Reason.MALFORMED,
     ),
+    "day of year 10000": (DATE, varint(2932897) + b"\x02x", Reason.MALFORMED),
+    "day before year 1": (["null", DATE], b"\x02" + varint(-719163) + b"\x02x", Reason.MALFORMED),
+    "days of year 10000": (array(DATE), varint(1) + varint(2932897) + b"\x00\x02x", Reason.MALFORMED),
+    "instant beyond all years": (
+        {"type": "long", "logicalType": "timestamp-millis"},
+        varint(2**62) + b"\x02x",
+        Reason.MALFORMED,
+    ),
+    "25 o'clock": ({"type": "int", "logicalType": "time-millis"}, varint(90_000_000) + b"\x02x", Reason.MALFORMED),
     "no digits": (
         {"type": "bytes", "logicalType": "decimal", "precision": 3, "scale": 0},
         b"\x00\x02x",
