@@ -19,7 +19,7 @@ from infra.cluster.lock import LOCK_FILE
 _KAFKA = "4.2.0"
 _REGISTRY = "3.0.9"
 
-_POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
+_POM = f"""<project><modelVersion>4.0.0</modelVersion>
 <groupId>bus</groupId><artifactId>lock</artifactId><version>1</version><packaging>pom</packaging>
 <dependencies>
 <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>{_KAFKA}</version></dependency>
