@@ -43,7 +43,7 @@ def key_of(view: View, change: Change) -> tuple[Any, ...]:
 def row_of(view: View, change: Change, key: tuple[Any, ...]) -> tuple[Any, ...]:
     """The values of all columns of a change that is no delete: its key, then its released fields."""
     row = change.row or {}
-    return key + tuple(row.get(c.field) for c in view.columns[len(key) :])
+    return (*key, *[row.get(c.field) for c in view.columns[len(key) :]])
 
 
 def _plain(value: Any) -> Any:

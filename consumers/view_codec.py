@@ -8,16 +8,16 @@ from typing import Any
 
 from confluent_kafka import Message
 
-from consumers.events import Place, Row, Tombstone, ViewEvent
+from consumers.columns import milliseconds, values
+from consumers.events import Place, Tombstone, ViewEvent
 from schemas.avro_types import logical, primitive, without_null
 from schemas.change_event import Op
-from schemas.codec import Reason, codec_for, rows
+from schemas.codec import Reason, codec_for
 from schemas.errors import PermanentError
 from schemas.keys import ESCAPE, SEPARATOR
 from schemas.text import Text
 
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_MS = dt.timedelta(milliseconds=1)
+_OPS = {op.value: op for op in Op}
 
 
 class ViewDecoder:
@@ -31,22 +31,26 @@ class ViewDecoder:
 
     def records(self, messages: Sequence[Message]) -> list[ViewEvent | Tombstone]:
         """The messages' view events and tombstones, in order. PermanentError, with the place, if one cannot be read."""
-        values = [m.value() for m in messages]
-        full = [i for i, v in enumerate(values) if v is not None]
-        decoded = self._codec.decode([v for v in values if v is not None])
+        framed = [m.value() for m in messages]
+        full = [i for i, v in enumerate(framed) if v is not None]
+        decoded = self._codec.decode([v for v in framed if v is not None])
         if decoded.bad:
             raise self._unreadable(messages[full[decoded.bad[0].position]], decoded.bad[0].reason)
         try:
-            events = iter(rows(decoded.batch))
+            columns = {n: values(decoded.batch.column(n)) for n in decoded.batch.schema.names if n != "released_at"}
         except (ValueError, OverflowError):  # a date or time no Python value can hold
             raise self._unreadable(messages[0], Reason.MALFORMED) from None
-        return [self._tombstone(m) if m.value() is None else self._event(next(events), m) for m in messages]
-
-    def _event(self, row: Row, message: Message) -> ViewEvent:
-        released = row["released_at"]
-        if isinstance(released, dt.datetime):
-            released = (released.replace(tzinfo=dt.UTC) - _EPOCH) // _MS
-        return ViewEvent(Op(row["op"]), released, row["key"], row.get("before"), row["after"], _place(message))
+        released = milliseconds(decoded.batch.column("released_at"))
+        before = columns.get("before") or [None] * len(released)
+        events = zip(columns["op"], released, columns["key"], before, columns["after"], strict=True)
+        out: list[ViewEvent | Tombstone] = []
+        for message, value in zip(messages, framed, strict=True):
+            if value is None:
+                out.append(self._tombstone(message))
+            else:
+                op, at, key, was, now = next(events)
+                out.append(ViewEvent(_OPS[op], at, key, was, now, _place(message)))
+        return out
 
     def _tombstone(self, message: Message) -> Tombstone:
         try:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
+from decimal import Decimal
 from typing import Any
 
+import fastavro
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.events import Place, Tombstone
+from consumers.events import Place, Tombstone, ViewEvent
 from consumers.view import Kind, Origin, kind_of, view_of
 from consumers.view_codec import ViewDecoder
+from schemas.codec import codec_for, rows
 from schemas.contract import parse_contract
 from schemas.errors import PermanentError
 from schemas.grant import Grant
@@ -132,3 +136,50 @@ def test_a_tombstone_of_no_key_stops_with_its_place(raw: bytes) -> None:
     with pytest.raises(PermanentError) as caught:
         decoder.records([Record(raw)])  # type: ignore[list-item]
     assert caught.value.where == "t[3]@14"
+
+
+TYPED: list[dict[str, Any]] = [
+    CODE,
+    MONEY,
+    {"name": "day", "type": ["null", DAY["type"]]},
+    {"name": "at", "type": ["null", {"type": "long", "logicalType": "timestamp-millis"}]},
+    {"name": "n", "type": ["null", "long"]},
+    {"name": "x", "type": ["null", "double"]},
+    {"name": "yes", "type": ["null", "boolean"]},
+    {"name": "raw", "type": ["null", "bytes"]},
+    {"name": "many", "type": ["null", {"type": "array", "items": ["null", "string"]}]},
+    {"name": "by", "type": ["null", {"type": "map", "values": "long"}]},
+    {"name": "in", "type": ["null", {"type": "record", "name": "In", "fields": [{"name": "a", "type": "long"}]}]},
+]
+ROW: dict[str, Any] = {
+    **{"code": "甲\0", "money": Decimal("-1.50"), "day": dt.date(1, 1, 1), "n": 2**62 + 1, "x": 0.1, "yes": False},
+    **{
+        "at": dt.datetime.fromisoformat("2026-01-01T00:00:00.123+00:00"),
+        "raw": b"\0",
+        "many": ["a", None],
+        "by": {"k": 1},
+    },
+    "in": {"a": 2**53 + 1},
+}
+
+
+def test_events_hold_the_values_the_codec_gives_row_by_row() -> None:
+    schema = view_event_schema([CODE], TYPED, before=True)
+    empty = {f["name"]: None for f in TYPED} | {"code": ""}
+    events = [
+        {"op": op, "released_at": 1_700_000_000_123, "key": {"code": "甲\0"}, "before": before, "after": after}
+        for op, before, after in (("c", None, ROW), ("u", ROW, empty), ("d", empty, None))
+    ]
+    records, framed = [], []
+    for event in events:
+        out = io.BytesIO()
+        fastavro.schemaless_writer(out, fastavro.parse_schema(schema), event)
+        framed.append(b"\0\0\0\0\x01" + out.getvalue())
+        records += [Record(b"k", framed[-1]), Record("甲\0".encode())]
+    found = ViewDecoder("t", schema, 1).records(records)  # type: ignore[arg-type]
+    plain = rows(codec_for(schema, 1).decode(framed).batch)
+    assert [(e.op.value, e.key, e.before, e.after) for e in found if isinstance(e, ViewEvent)] == [
+        (r["op"], r["key"], r["before"], r["after"]) for r in plain
+    ]
+    assert [isinstance(r, Tombstone) for r in found] == [False, True] * 3
+    assert {e.released_at for e in found if isinstance(e, ViewEvent)} == {1_700_000_000_123}
