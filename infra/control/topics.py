@@ -25,6 +25,7 @@ RECORDS_MS = 3 * 366 * 24 * 3600 * 1000
 """Records of how data was handled are kept at least three years (政务数据共享条例 Art. 29)."""
 
 _TIMEOUT_S = 30.0
+_METADATA_S = 8.0
 _COMPACTED = {
     "cleanup.policy": "compact",
     "min.compaction.lag.ms": str(OUTAGE_MS),
@@ -60,7 +61,7 @@ def of_grant(grant: str, generation: int, partitions: int) -> Wanted:
 def partition_counts(client: AdminClient) -> dict[str, int]:
     """Number of partitions of every topic there is. TransientError if the cluster is out of reach."""
     try:
-        return {name: len(t.partitions) for name, t in client.list_topics(timeout=_TIMEOUT_S).topics.items()}
+        return {name: len(t.partitions) for name, t in client.list_topics(timeout=_METADATA_S).topics.items()}
     except KafkaException as error:
         raise refused(error) from error
 

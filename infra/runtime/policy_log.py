@@ -27,6 +27,7 @@ CONTROL_TRANSACTION = "bus.control"
 """transactional.id of whoever changes the log: the newest command fences every earlier one that is still running."""
 
 READ_TIMEOUT_S = 15.0
+METADATA_TIMEOUT_S = 5.0
 _TOPIC_CONFIG = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1", "compression.type": "zstd"}
 
 
@@ -48,7 +49,7 @@ def ensure_log(settings: Settings) -> None:
     """Create the log's topic if the cluster has none. TransientError if the cluster is out of reach."""
     client = admin(settings)
     try:
-        if POLICY_TOPIC in client.list_topics(timeout=10).topics:
+        if POLICY_TOPIC in client.list_topics(timeout=METADATA_TIMEOUT_S).topics:
             return
         client.create_topics([NewTopic(POLICY_TOPIC, 1, config=_TOPIC_CONFIG)])[POLICY_TOPIC].result()
     except KafkaException as error:

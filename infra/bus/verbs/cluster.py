@@ -34,7 +34,8 @@ def add(app: typer.Typer, session: Session) -> None:
         _status(session)
 
     @app.command(
-        rich_help_panel=panel, help=say("Check machine, cluster, key and control log.", "检查本机、集群、密钥与控制日志。")
+        rich_help_panel=panel,
+        help=say("Check machine, cluster, key and control log.", "检查本机、集群、密钥与控制日志。"),
     )
     def doctor() -> None:
         _doctor(session)
@@ -46,7 +47,10 @@ def _up(session: Session, kafka_port: int | None, registry_port: int | None) -> 
         from infra.bus.reach import reach
 
         reach(settings.located())
-        note(session, Text("The settings name a cluster and it answers; nothing to start.", "设置所指集群可用, 无需启动。"))
+        note(
+            session,
+            Text("The settings name a cluster and it answers; nothing to start.", "设置所指集群可用, 无需启动。"),
+        )
         _addresses(session, settings.bootstrap_servers, settings.registry_url)
         return
     from infra.bus.progress import progress
@@ -147,6 +151,8 @@ def _doctor(session: Session) -> None:
             [words[c.level], c.name, c.message.to(session.language), c.hint.to(session.language) if c.hint else ""]
             for c in found
         ]
-        table([say("result", "结果"), say("check", "检查项"), say("found", "情况"), say("what to do", "处理办法")], rows)
+        table(
+            [say("result", "结果"), say("check", "检查项"), say("found", "情况"), say("what to do", "处理办法")], rows
+        )
     if failed:
         raise typer.Exit(1)

@@ -1,14 +1,13 @@
 """bus apply, revoke, grants, reap: what may be shared."""
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
 from infra.bus.output import confirm, facts, note, table, warn, write
 from infra.bus.session import Session
 from schemas.text import Text
-
 
 
 def add(app: typer.Typer, session: Session) -> None:
@@ -18,20 +17,30 @@ def add(app: typer.Typer, session: Session) -> None:
 
     @app.command(
         rich_help_panel=panel,
-        help=say("Put contracts (.avsc) and grants (.yaml) in force, all or none.", "使数据契约(.avsc)与授权(.yaml)生效, 全部或全不。"),
+        help=say(
+            "Put contracts (.avsc) and grants (.yaml) in force, all or none.",
+            "使数据契约(.avsc)与授权(.yaml)生效, 全部或全不。",
+        ),
     )
     def apply(
-        paths: list[Path] = typer.Argument(None, help=say("Files and folders.", "文件与目录。"), show_default=False),
-        file: list[Path] = typer.Option(None, "--file", "-f", help=say("The same.", "同上。")),
-        dry_run: bool = typer.Option(False, "--dry-run", help=say("Only say what would change.", "仅显示将发生的变化。")),
+        paths: Annotated[
+            list[Path] | None, typer.Argument(help=say("Files and folders.", "文件与目录。"), show_default=False)
+        ] = None,
+        file: Annotated[list[Path] | None, typer.Option("--file", "-f", help=say("The same.", "同上。"))] = None,
+        dry_run: bool = typer.Option(
+            False, "--dry-run", help=say("Only say what would change.", "仅显示将发生的变化。")
+        ),
     ) -> None:
         _apply(session, [*(paths or []), *(file or [])], dry_run)
 
-    @app.command(rich_help_panel=panel, help=say("End a grant, and prove where it ended.", "终止授权, 并给出终止位点。"))
+    @app.command(
+        rich_help_panel=panel, help=say("End a grant, and prove where it ended.", "终止授权, 并给出终止位点。")
+    )
     def revoke(
         grant: str = typer.Argument(help=say("Its id.", "授权编号。")),
         reason: str = typer.Option(
-            "revoked", help=say("revoked, suspended, expired or withdrawn.", "revoked、suspended、expired 或 withdrawn。")
+            "revoked",
+            help=say("revoked, suspended, expired or withdrawn.", "revoked、suspended、expired 或 withdrawn。"),
         ),
         yes: bool = typer.Option(False, "--yes", "-y", help=yes_help),
     ) -> None:
@@ -45,11 +54,15 @@ def add(app: typer.Typer, session: Session) -> None:
 
     @app.command(
         rich_help_panel=panel,
-        help=say("End what has expired, delete topics of what ended long ago.", "终止到期授权, 删除早已终止授权的主题。"),
+        help=say(
+            "End what has expired, delete topics of what ended long ago.", "终止到期授权, 删除早已终止授权的主题。"
+        ),
     )
     def reap(
         older_than_days: float = typer.Option(7.0, min=0.0, help=say("Days since the end.", "终止后的天数。")),
-        dry_run: bool = typer.Option(False, "--dry-run", help=say("Only say what would be done.", "仅显示将执行的操作。")),
+        dry_run: bool = typer.Option(
+            False, "--dry-run", help=say("Only say what would be done.", "仅显示将执行的操作。")
+        ),
         yes: bool = typer.Option(False, "--yes", "-y", help=yes_help),
     ) -> None:
         _reap(session, older_than_days, dry_run, yes)
@@ -79,11 +92,19 @@ def _apply(session: Session, paths: list[Path], dry_run: bool) -> None:
         facts(session, found)
         return
     say, lang = session.say, session.language
-    rows = [[_ACTIONS[a.action].to(lang), _KINDS[a.kind].to(lang), a.id, _detail(session, a.fact), a.file] for a in found]
-    table([say("action", "操作"), say("kind", "类别"), say("id", "编号"), say("detail", "详情"), say("file", "文件")], rows)
+    rows = [
+        [_ACTIONS[a.action].to(lang), _KINDS[a.kind].to(lang), a.id, _detail(session, a.fact), a.file] for a in found
+    ]
+    table(
+        [say("action", "操作"), say("kind", "类别"), say("id", "编号"), say("detail", "详情"), say("file", "文件")],
+        rows,
+    )
     for applied in found:
         for grant, why in getattr(applied.fact, "withheld", {}).items():
-            warn(session, Text(f"grant {grant} is withheld from now on: {why.en}", f"授权 {grant} 自此停止放行: {why.zh}"))
+            warn(
+                session,
+                Text(f"grant {grant} is withheld from now on: {why.en}", f"授权 {grant} 自此停止放行: {why.zh}"),
+            )
     if dry_run:
         note(session, Text("Nothing was written (--dry-run).", "未写入任何内容(--dry-run)。"))
 
@@ -93,7 +114,9 @@ def _detail(session: Session, fact: Any) -> str:
     generation = getattr(fact, "generation", None)
     words = [] if generation is None else [session.say(f"generation {generation}", f"第 {generation} 代")]
     if fence is not None:
-        words.append(session.say(f"former ended in {fence.milliseconds:.0f} ms", f"前代于 {fence.milliseconds:.0f} 毫秒内终止"))
+        words.append(
+            session.say(f"former ended in {fence.milliseconds:.0f} ms", f"前代于 {fence.milliseconds:.0f} 毫秒内终止")
+        )
     return ", ".join(words)
 
 
@@ -106,7 +129,10 @@ def _revoke(session: Session, grant: str, reason: str, yes: bool) -> None:
 
     if reason not in get_args(EndReason):
         raise ConfigError(
-            Text(f"a reason is one of {', '.join(get_args(EndReason))}.", f"原因须为 {'、'.join(get_args(EndReason))} 之一。"),
+            Text(
+                f"a reason is one of {', '.join(get_args(EndReason))}.",
+                f"原因须为 {'、'.join(get_args(EndReason))} 之一。",
+            ),
             where="--reason",
         )
     settings = session.settings().located()
@@ -123,7 +149,9 @@ def _revoke(session: Session, grant: str, reason: str, yes: bool) -> None:
     )
     table([session.say("partition", "分区"), session.say("offset", "位点")], sorted(fence.offsets.items()))
     for worker in fence.fenced_out:
-        warn(session, Text(f"worker {worker} did not answer and was shut out.", f"工作进程 {worker} 无应答, 已被隔离。"))
+        warn(
+            session, Text(f"worker {worker} did not answer and was shut out.", f"工作进程 {worker} 无应答, 已被隔离。")
+        )
 
 
 def _grants(session: Session, every: bool) -> None:
@@ -134,10 +162,21 @@ def _grants(session: Session, every: bool) -> None:
         facts(session, found)
         return
     say = session.say
-    states = {"active": say("active", "生效"), "waiting": say("not yet valid", "未到生效日"), "ended": say("ended", "已终止")}
+    states = {
+        "active": say("active", "生效"),
+        "waiting": say("not yet valid", "未到生效日"),
+        "ended": say("ended", "已终止"),
+    }
     rows = [
-        [g.grant, g.generation, states[g.state] + (f" ({g.end_reason})" if g.end_reason else ""), g.subscriber]
-        + [g.resource, f"{g.valid_from} – {g.valid_until}", g.topic]
+        [
+            g.grant,
+            g.generation,
+            states[g.state] + (f" ({g.end_reason})" if g.end_reason else ""),
+            g.subscriber,
+            g.resource,
+            f"{g.valid_from} / {g.valid_until}",
+            g.topic,
+        ]
         for g in found
     ]
     headings = [say("grant", "授权"), say("gen.", "代"), say("state", "状态"), say("subscriber", "需求部门")]
@@ -152,7 +191,9 @@ def _reap(session: Session, days: float, dry_run: bool, yes: bool) -> None:
         planned = reap(settings, older_than=days * 86_400, dry_run=True)
         n, e = len(planned.deleted), len(planned.expired)
         if n or e:
-            question = Text(f"End {e} expired grants and delete {n} topics?", f"确定终止 {e} 项到期授权并删除 {n} 个主题吗?")
+            question = Text(
+                f"End {e} expired grants and delete {n} topics?", f"确定终止 {e} 项到期授权并删除 {n} 个主题吗?"
+            )
             confirm(session, question, yes=yes)
     done = reap(settings, older_than=days * 86_400, by=session.person, dry_run=dry_run)
     if session.json:

@@ -1,0 +1,7 @@
+import typer
+
+from infra.bus.session import Session
+
+
+def add(app: typer.Typer, session: Session) -> None:
+    """Nothing yet."""
