@@ -6,6 +6,8 @@ import datetime as dt
 from zoneinfo import ZoneInfo
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
+SHANGHAI_OFFSET_MS = 8 * 3_600_000
+"""Asia/Shanghai from UTC; it has had no summer time since 1991, and nothing was released before."""
 
 
 def shanghai_date(epoch_ms: int) -> dt.date:

@@ -26,11 +26,17 @@ _KEPT = (
 )
 _NAMED = ("record", "enum", "fixed")
 _LIMIT = 4 * MAX_DEPTH
+MAX_TYPES = 20_000
+"""Types of one schema with every reference written out."""
 
 
 def expand(schema: AvroType) -> Any:
-    """The schema with references replaced by what they name. ConfigError for recursion and unknown names."""
-    return _expand(schema, {}, "", 0)
+    """The schema with references replaced by what they name. ConfigError for recursion, unknown names, and references
+    that multiply beyond measure."""
+    tree = _expand(schema, {}, "", 0)
+    if _size(tree, MAX_TYPES) > MAX_TYPES:
+        raise ConfigError(Text(f"more than {MAX_TYPES} types once written out.", f"展开后类型超过 {MAX_TYPES} 个。"))
+    return tree
 
 
 def unwrapped(avro: AvroType) -> AvroType:
@@ -82,6 +88,20 @@ def _expand_complex(avro: dict[str, Any], known: dict[str, Any], namespace: str,
         out["fields"] = [_field(f, _expand(f["type"], known, space, depth + 1)) for f in avro["fields"]]
     known[full] = out
     return out
+
+
+def _size(tree: Any, limit: int) -> int:
+    """How many types the tree holds; stops counting beyond `limit`."""
+    if isinstance(tree, str):
+        return 1
+    below = tree if isinstance(tree, list) else [f["type"] for f in tree.get("fields", [])]
+    below = [*below, *(tree[k] for k in ("items", "values") if k in tree)] if isinstance(tree, dict) else below
+    total = 1
+    for child in below:
+        total += _size(child, limit - total)
+        if total > limit:
+            break
+    return total
 
 
 def _field(field: dict[str, Any], tree: Any) -> dict[str, Any]:

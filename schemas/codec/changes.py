@@ -6,13 +6,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from schemas.avro_types import check_avro
 from schemas.change_event import change_event_schema
 from schemas.codec.choice import codec_for
-from schemas.codec.frame import schema_ids
-from schemas.codec.model import BadValue, Codec, Decoded, Reason
+from schemas.codec.columns import empty_batch
+from schemas.codec.frame import NOT_FRAMED, schema_ids
+from schemas.codec.model import BadValue, Decoded, Reason
 from schemas.codec.project import Projection
 from schemas.contract import Contract
 from schemas.errors import ConfigError, PermanentError
@@ -29,7 +31,7 @@ class ChangeDecoder:
     def __init__(self, contract: Contract, schema_id: int, resolve: Callable[[int], dict[str, Any]]) -> None:
         self.codec = codec_for(change_event_schema(contract), schema_id)
         self._resolve = resolve
-        self._older: dict[int, tuple[Codec, Projection]] = {}
+        self._older: dict[int, Callable[[list[bytes]], Decoded]] = {}
 
     @property
     def arrow(self) -> pa.Schema:
@@ -38,31 +40,28 @@ class ChangeDecoder:
 
     def decode(self, values: Sequence[bytes]) -> Decoded:
         """One row for each value that decoded, in the order of `values`. TransientError if `resolve` raises it."""
-        decoded = self.codec.decode(values)
-        others = self._others(decoded, values)
-        if not others:
-            return decoded
-        parts = [decoded, *(self._part(writer, rows, values) for writer, rows in others.items())]
-        return _merged(parts, decoded, {i for rows in others.values() for i in rows})
+        ids = schema_ids(values)
+        if (ids == self.codec.schema_id).all():
+            return self.codec.decode(values)
+        parts = [self._part(int(i), np.flatnonzero(ids == i).astype(np.int32), values) for i in np.unique(ids)]
+        rows = np.concatenate([p.rows for p in parts])
+        order = np.argsort(rows)
+        joined: pa.RecordBatch = pa.concat_batches([p.batch for p in parts])  # type: ignore[attr-defined]
+        bad = sorted((b for p in parts for b in p.bad), key=lambda b: b.position)
+        return Decoded(joined.take(pa.array(order, pa.int64())), rows[order], bad)
 
-    def _others(self, decoded: Decoded, values: Sequence[bytes]) -> dict[int, list[int]]:
-        """Positions of the values written with another id, by that id."""
-        foreign = [b.position for b in decoded.bad if b.reason is Reason.UNKNOWN_SCHEMA]
-        out: dict[int, list[int]] = {}
-        for position, writer in zip(foreign, schema_ids([values[i] for i in foreign]).tolist(), strict=True):
-            out.setdefault(writer, []).append(position)
-        return out
-
-    def _part(self, writer: int, rows: list[int], values: Sequence[bytes]) -> Decoded:
-        reader = self._reader(writer)
+    def _part(self, writer: int, places: npt.NDArray[np.int32], values: Sequence[bytes]) -> Decoded:
+        """The values at `places`, all written with the id `writer` (-1: not framed)."""
+        reader = None if writer == NOT_FRAMED else self._reader(writer)
         if reader is None:
-            return Decoded(self._none(), np.array([], np.int32), [BadValue(i, Reason.UNKNOWN_SCHEMA) for i in rows])
-        codec, project = reader
-        part = project(codec.decode([values[i] for i in rows]))
-        places = np.array(rows, np.int32)
-        return Decoded(part.batch, places[part.rows], [BadValue(rows[b.position], b.reason) for b in part.bad])
+            reason = Reason.NOT_FRAMED if writer == NOT_FRAMED else Reason.UNKNOWN_SCHEMA
+            return Decoded(empty_batch(self.arrow), places[:0], [BadValue(int(i), reason) for i in places])
+        part = reader([values[i] for i in places])
+        return Decoded(part.batch, places[part.rows], [BadValue(int(places[b.position]), b.reason) for b in part.bad])
 
-    def _reader(self, writer: int) -> tuple[Codec, Projection] | None:
+    def _reader(self, writer: int) -> Callable[[list[bytes]], Decoded] | None:
+        if writer == self.codec.schema_id:
+            return self.codec.decode
         if writer not in self._older:
             try:
                 schema = self._resolve(writer)
@@ -70,17 +69,6 @@ class ChangeDecoder:
                 codec = codec_for(schema, writer)
             except (PermanentError, ConfigError):
                 return None
-            self._older[writer] = codec, Projection(schema, self.codec.schema)
+            project = Projection(schema, self.codec.schema)
+            self._older[writer] = lambda given: project(codec.decode(given))
         return self._older[writer]
-
-    def _none(self) -> pa.RecordBatch:
-        return self.codec.decode([]).batch
-
-
-def _merged(parts: list[Decoded], own: Decoded, foreign: set[int]) -> Decoded:
-    rows = np.concatenate([p.rows for p in parts])
-    order = np.argsort(rows, kind="stable")
-    joined: pa.RecordBatch = pa.concat_batches([p.batch for p in parts])  # type: ignore[attr-defined]
-    batch = joined.take(pa.array(order, pa.int64()))
-    bad = [b for p in parts if p is not own for b in p.bad] + [b for b in own.bad if b.position not in foreign]
-    return Decoded(batch, rows[order].astype(np.int32), sorted(bad, key=lambda b: b.position))

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 HEADER_BYTES = 5
+NOT_FRAMED = -1
 
 
 def header(schema_id: int) -> bytes:
@@ -20,7 +21,7 @@ def schema_ids(values: Sequence[bytes | None]) -> npt.NDArray[np.int64]:
     heads = b"".join([_NO_HEADER if v is None or len(v) < HEADER_BYTES else v[:HEADER_BYTES] for v in values])
     table = np.frombuffer(heads, np.uint8).reshape(-1, HEADER_BYTES)
     ids = np.ascontiguousarray(table[:, 1:]).view(">u4").reshape(-1).astype(np.int64)
-    ids[table[:, 0] != 0] = -1
+    ids[table[:, 0] != 0] = NOT_FRAMED
     return ids
 
 

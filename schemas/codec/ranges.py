@@ -32,7 +32,7 @@ Path = tuple[int, ...]
 
 def range_of(tree: Any) -> tuple[int, int] | None:
     """Least and greatest raw number of a date, time or instant type; None for any other."""
-    return _RANGES.get((tree["type"], tree.get("logicalType"))) if isinstance(tree, dict) else None
+    return _RANGES.get((tree["type"], tree.get("logicalType", ""))) if isinstance(tree, dict) else None
 
 
 def ranged_paths(tree: Any, at: Path = ()) -> list[tuple[Path, tuple[int, int]]]:
