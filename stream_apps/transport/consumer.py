@@ -45,6 +45,8 @@ class SourceConsumer:
                 "max.poll.interval.ms": MAX_POLL_INTERVAL_MS,
                 "topic.metadata.refresh.interval.ms": 5_000,
                 "queued.max.messages.kbytes": 65_536,
+                # full queues are looked at again after this; the default of 1 s shows as stalls
+                "fetch.queue.backoff.ms": 10,
                 "statistics.interval.ms": 2_000,
                 "stats_cb": self._on_statistics,
             }
