@@ -42,7 +42,9 @@ def _cluster(settings: Settings) -> Iterator[Check]:
     try:
         located = settings.located()
         found = reach(located)
-        yield Check("cluster", "ok", Text(f"answers, {found['topics']} topics.", f"可用, 共 {found['topics']} 个主题。"))
+        yield Check(
+            "cluster", "ok", Text(f"answers, {found['topics']} topics.", f"可用, 共 {found['topics']} 个主题。")
+        )
         policy = state(located)
     except BusError as error:
         yield _failed("cluster", error)

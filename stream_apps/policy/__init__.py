@@ -1,1 +1,28 @@
-""""""
+"""The policy: (contract, grant, change events, keys, time) -> released events, as a pure function.
+
+No Kafka, no Faust, no clock, no environment, no randomness: whatever decides is an argument.
+"""
+
+from stream_apps.policy.compile import compile_view
+from stream_apps.policy.deletes import delete_for_keys
+from stream_apps.policy.evaluate import evaluate
+from stream_apps.policy.keys import PREVIEW_KEY, ViewKeys, derive_keys, subscriber_keys
+from stream_apps.policy.preview import preview
+from stream_apps.policy.released import Failure, Outcome, Released
+from stream_apps.policy.view import View, ViewField
+
+__all__ = [
+    "PREVIEW_KEY",
+    "Failure",
+    "Outcome",
+    "Released",
+    "View",
+    "ViewField",
+    "ViewKeys",
+    "compile_view",
+    "delete_for_keys",
+    "derive_keys",
+    "evaluate",
+    "preview",
+    "subscriber_keys",
+]

@@ -42,4 +42,4 @@ def committed(admin: AdminClient, group: str, topic: str) -> int:
     """The group's committed offset in partition 0 of a topic; 0 if there is none."""
     request = ConsumerGroupTopicPartitions(group, [TopicPartition(topic, 0)])
     answer = admin.list_consumer_group_offsets([request])[group].result()
-    return max(0, answer.topic_partitions[0].offset)
+    return max(0, int(answer.topic_partitions[0].offset))

@@ -1,0 +1,50 @@
+"""Deletes for keys that are known only as text: of a record that could not be decoded, the Kafka key is all there is."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from schemas.avro_types import AvroType, logical, primitive
+from schemas.codec import arrow_type
+from schemas.keys import ESCAPE, SEPARATOR
+from stream_apps.policy.evaluate import delete_rows
+from stream_apps.policy.keys import ViewKeys
+from stream_apps.policy.released import Released
+from stream_apps.policy.view import View
+
+
+def delete_for_keys(view: View, texts: Sequence[str], *, keys: ViewKeys, at_ms: int) -> Released:
+    """A delete for each raw key given as its text (`schemas.keys`). ValueError if a text is no key of the resource."""
+    parts = [split_key(t) for t in texts]
+    if any(len(p) != len(view.raw_key) for p in parts):
+        raise ValueError("not a key of this resource")
+    columns: list[Any] = []
+    for i, (_, avro) in enumerate(view.raw_key):
+        columns.append(pa.array([_value(p[i], avro) for p in parts], arrow_type(avro)))
+    return delete_rows(view, pa.StructArray.from_arrays(columns, [n for n, _ in view.raw_key]), keys=keys, at_ms=at_ms)
+
+
+def split_key(text: str) -> list[str]:
+    """The parts of a key text, unescaped."""
+    parts, part, escaped = [], "", False
+    for c in text:
+        if escaped:
+            part, escaped = part + c, False
+        elif c == ESCAPE:
+            escaped = True
+        elif c == SEPARATOR:
+            parts.append(part)
+            part = ""
+        else:
+            part += c
+    return [*parts, part]
+
+
+def _value(text: str, avro: AvroType) -> Any:
+    if logical(avro) == "date":
+        return dt.date.fromisoformat(text)
+    return text if primitive(avro) == "string" else int(text)

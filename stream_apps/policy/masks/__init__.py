@@ -1,0 +1,16 @@
+"""Every mask there is, listed by hand: adding one is one file and one line here."""
+
+from __future__ import annotations
+
+from stream_apps.policy.masks.bucket import Bucket
+from stream_apps.policy.masks.date_to_year import DateToYear
+from stream_apps.policy.masks.dropped import Drop
+from stream_apps.policy.masks.mask import Mask
+from stream_apps.policy.masks.partial import Partial
+from stream_apps.policy.masks.passed import Pass
+from stream_apps.policy.masks.pseudonym import Pseudonym
+from stream_apps.policy.masks.truncate import Truncate
+
+MASKS: dict[str, type[Mask]] = {m.name: m for m in (Pass, Drop, Partial, Pseudonym, Truncate, Bucket, DateToYear)}
+
+__all__ = ["MASKS", "Mask"]

@@ -1,0 +1,142 @@
+"""What a subscriber would get: sample events through a contract and a grant, offline. What an approver looks at.
+
+An input line is `{"op": "c|u|d|r", "before": {…}|null, "after": {…}|null}`; an output line is
+`{"n": 0, "emitted": [{"op", "key", "before", "after"}], "reason": null | "…"}`, one for each, in order. Nothing emitted has
+a reason, and so does a failure whose delete is emitted. Values are those of JSON; dates, times and decimals are text,
+instants in Asia/Shanghai, bytes base64.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import decimal
+import json
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+import pyarrow as pa
+
+from schemas.change_event import change_event_schema
+from schemas.clock import SHANGHAI, start_of_day_ms
+from schemas.codec import arrow_schema, rows
+from schemas.contract import Contract
+from schemas.grant import Grant
+from stream_apps.policy.compile import compile_view
+from stream_apps.policy.evaluate import evaluate
+from stream_apps.policy.keys import ViewKeys
+from stream_apps.policy.released import Outcome, Released
+from stream_apps.policy.rows import InvalidRowError, typed_row
+from stream_apps.policy.view import View
+
+_CHUNK = 1000
+_OPS = ("c", "u", "d", "r")
+
+
+def preview(
+    contract: Contract,
+    grant: Grant,
+    lines: Iterable[str],
+    *,
+    keys: ViewKeys,
+    at_ms: int | None = None,
+    where: str = "grant",
+) -> Iterator[dict[str, Any]]:
+    """The output line of every input line. ConfigError (before the first) if the grant may not be.
+
+    at_ms  the time the release is judged at; by default the first moment of the grant's validity, because a preview
+           judges what is released, not whether the day has come
+    A line that is not an event of the contract emits nothing and says why; the run goes on.
+    """
+    view = compile_view(contract, grant, where)
+    moment = start_of_day_ms(grant.valid.from_) if at_ms is None else at_ms
+    return _run(contract, view, lines, keys, moment)
+
+
+def _run(contract: Contract, view: View, lines: Iterable[str], keys: ViewKeys, at_ms: int) -> Iterator[dict[str, Any]]:
+    layout = arrow_schema(change_event_schema(contract))
+    numbered = iter(enumerate(line for line in lines if line.strip()))
+    while chunk := list(islice(numbered, _CHUNK)):
+        events: list[dict[str, Any]] = []
+        answers: list[dict[str, Any]] = []
+        place: dict[int, int] = {}
+        for n, line in chunk:
+            answers.append({"n": n, "emitted": [], "reason": None})
+            try:
+                events.append(_event(contract, line))
+                place[len(events) - 1] = len(answers) - 1
+            except InvalidRowError as error:
+                answers[-1]["reason"] = f"invalid: {error}"
+        if events:
+            released = evaluate(view, _batch(layout, events), keys=keys, at_ms=at_ms)
+            _fill(answers, place, released)
+        yield from answers
+
+
+def _event(contract: Contract, line: str) -> dict[str, Any]:
+    try:
+        event = json.loads(line)
+    except (ValueError, RecursionError):
+        raise InvalidRowError("not a line of JSON") from None
+    if not isinstance(event, dict) or event.get("op") not in _OPS:
+        raise InvalidRowError("op: expected c, u, d or r")
+    out: dict[str, Any] = {"op": event["op"]}
+    for side in ("before", "after"):
+        row = event.get(side)
+        if row is not None and not isinstance(row, dict):
+            raise InvalidRowError(f"{side}: expected an object or null")
+        try:
+            out[side] = None if row is None else typed_row(contract, row)
+        except InvalidRowError as error:
+            raise InvalidRowError(f"{side}: {error}") from None
+    row = out["after"] if out["after"] is not None else out["before"]
+    if row is None:
+        raise InvalidRowError("neither before nor after")
+    out["key"] = {name: row[name] for name in contract.key}
+    return out
+
+
+def _batch(layout: pa.Schema, events: list[dict[str, Any]]) -> pa.RecordBatch:
+    """The events as the exchange would have decoded them; what only the wire carries is empty, and no policy looks at it."""
+    columns = []
+    for field in layout:
+        if field.name in ("op", "key", "before", "after"):
+            columns.append(pa.array([e[field.name] for e in events], field.type))
+        else:
+            columns.append(pa.nulls(len(events), field.type))
+    loose = pa.schema([f.with_nullable(True) for f in layout])
+    return pa.RecordBatch.from_arrays(columns, schema=loose)
+
+
+def _fill(answers: list[dict[str, Any]], place: dict[int, int], released: Released) -> None:
+    for event, source in zip(rows(released.events), released.source.tolist(), strict=True):
+        answers[place[source]]["emitted"].append(
+            {
+                "op": event["op"],
+                "key": plain(event["key"]),
+                "before": plain(event.get("before")),
+                "after": plain(event["after"]),
+            }
+        )
+    failures = dict(released.failed)
+    for row, outcome in enumerate(released.outcome.tolist()):
+        if outcome == Outcome.FAILED:
+            answers[place[row]]["reason"] = failures[row].value
+        elif outcome != Outcome.EMITTED:
+            answers[place[row]]["reason"] = Outcome(outcome).word
+
+
+def plain(value: Any) -> Any:
+    """A released value as JSON has it."""
+    if isinstance(value, dict):
+        return {k: plain(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [plain(v) for v in value]
+    if isinstance(value, dt.datetime):
+        return value.replace(tzinfo=dt.UTC).astimezone(SHANGHAI).isoformat()
+    if isinstance(value, (dt.date, dt.time)):
+        return value.isoformat()
+    if isinstance(value, decimal.Decimal):
+        return str(value)
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else value

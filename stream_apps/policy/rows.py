@@ -1,0 +1,130 @@
+"""Rows as people write them in JSON -> rows as Arrow takes them, by the contract. For previews."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import datetime as dt
+import decimal
+from typing import Any
+
+from schemas.avro_types import AvroType, branches, logical, primitive
+from schemas.clock import SHANGHAI
+from schemas.contract import Contract
+
+_INT_BITS = {"int": 32, "long": 64}
+
+
+class InvalidRowError(ValueError):
+    """A value is not what the contract says; the message names the field and the type, never the value."""
+
+
+def typed_row(contract: Contract, row: dict[str, Any]) -> dict[str, Any]:
+    """The row with every field of the contract and nothing else. InvalidRowError names the first wrong field."""
+    return {f.name: _field(row, f.name, f.type, f.has_default, f.default) for f in contract.fields}
+
+
+def _field(row: dict[str, Any], name: str, avro: AvroType, has_default: bool, default: Any) -> Any:
+    if name in row:
+        return _value(row[name], avro, name)
+    if has_default:
+        return _value(default, avro, name)
+    if "null" in branches(avro):
+        return None
+    raise InvalidRowError(f"field {name}: missing")
+
+
+def _value(value: Any, avro: AvroType, path: str) -> Any:
+    if isinstance(avro, list):
+        if value is None and "null" in avro:
+            return None
+        for branch in avro:
+            if branch != "null":
+                try:
+                    return _value(value, branch, path)
+                except InvalidRowError:
+                    continue
+        raise _expected(path, " or ".join(primitive(b) for b in avro))
+    kind, lt = primitive(avro), logical(avro)
+    if isinstance(avro, dict):
+        if kind == "record" and isinstance(value, dict):
+            members = avro["fields"]
+            return {f["name"]: _field(value, f["name"], f["type"], "default" in f, f.get("default")) for f in members}
+        if kind == "array" and isinstance(value, list):
+            return [_value(v, avro["items"], f"{path}[]") for v in value]
+        if kind == "map" and isinstance(value, dict):
+            return {k: _value(v, avro["values"], f"{path}[]") for k, v in value.items()}
+        if kind == "enum" and value in avro["symbols"]:
+            return value
+    return _logical(value, lt, avro, path) if lt else _plain(value, kind, path)
+
+
+def _plain(value: Any, kind: str, path: str) -> Any:
+    if kind == "string" and isinstance(value, str):
+        return value
+    if kind == "boolean" and isinstance(value, bool):
+        return value
+    if kind in _INT_BITS and isinstance(value, int) and not isinstance(value, bool):
+        if -(1 << _INT_BITS[kind] - 1) <= value < 1 << _INT_BITS[kind] - 1:
+            return value
+    if kind in ("float", "double") and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    if kind in ("bytes", "fixed") and isinstance(value, str):
+        return _bytes(value, path)
+    raise _expected(path, kind)
+
+
+def _logical(value: Any, lt: str, avro: AvroType, path: str) -> Any:
+    try:
+        if lt == "date":
+            return _date(value)
+        if lt in ("timestamp-millis", "timestamp-micros"):
+            return _instant(value, lt)
+        if lt.startswith("local-timestamp") and isinstance(value, str):
+            return dt.datetime.fromisoformat(value)
+        if lt.startswith("time-") and isinstance(value, str):
+            return dt.time.fromisoformat(value)
+        if lt == "decimal" and isinstance(value, (str, int)):
+            return decimal.Decimal(value)
+    except (ValueError, ArithmeticError):
+        raise _expected(path, lt) from None
+    if lt in ("uuid",) or lt not in _LOGICAL:
+        return _plain(value, primitive(avro), path)
+    raise _expected(path, lt)
+
+
+_LOGICAL = frozenset(
+    ["date", "timestamp-millis", "timestamp-micros", "local-timestamp-millis", "local-timestamp-micros"]
+    + ["time-millis", "time-micros", "decimal"]
+)
+
+
+def _date(value: Any) -> dt.date:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return dt.date(1970, 1, 1) + dt.timedelta(days=value)
+    if isinstance(value, str):
+        return dt.date.fromisoformat(value)
+    raise ValueError
+
+
+def _instant(value: Any, lt: str) -> dt.datetime:
+    """Without zone, in UTC. Text without a zone is civil time in Asia/Shanghai."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        unit = {"timestamp-millis": 1000, "timestamp-micros": 1}[lt]
+        return dt.datetime(1970, 1, 1) + dt.timedelta(microseconds=value * unit)  # noqa: DTZ001 - Arrow's instants are naive
+    if isinstance(value, str):
+        moment = dt.datetime.fromisoformat(value)
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=SHANGHAI)
+        return moment.astimezone(dt.UTC).replace(tzinfo=None)
+    raise ValueError
+
+
+def _bytes(value: str, path: str) -> bytes:
+    try:
+        return base64.b64decode(value, validate=True)
+    except binascii.Error:
+        raise _expected(path, "base64") from None
+
+
+def _expected(path: str, kind: str) -> InvalidRowError:
+    return InvalidRowError(f"field {path}: expected {kind}")

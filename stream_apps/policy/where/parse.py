@@ -1,0 +1,274 @@
+"""The text of a row filter -> a typed tree. sqlglot reads the SQL; whatever is not on our list is refused by name.
+
+The subset: `=  <>  !=  <  <=  >  >=`, AND, OR, NOT, parentheses, IN (…), BETWEEN, LIKE, IS [NOT] NULL, a boolean field on
+its own; 'text', numbers, TRUE, FALSE, DATE 'YYYY-MM-DD', TIMESTAMP 'YYYY-MM-DD HH:MM:SS' (Asia/Shanghai).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import difflib
+import math
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from schemas.avro_types import AvroType, logical, primitive, without_null
+from schemas.clock import SHANGHAI
+from schemas.errors import ConfigError
+from schemas.grant import MAX_WHERE
+from schemas.text import Text
+from schemas.validation import full_width_in, half_width
+from stream_apps.policy.where.tree import (
+    All,
+    Compare,
+    Comparison,
+    Field,
+    IsNull,
+    Kind,
+    Like,
+    Not,
+    OneOf,
+    Predicate,
+    Some,
+    Truth,
+    Value,
+)
+
+MAX_DEPTH = 50
+MAX_LIST = 1000
+
+_COMPARISONS: dict[type[exp.Expression], Comparison] = {
+    exp.EQ: "=",
+    exp.NEQ: "<>",
+    exp.LT: "<",
+    exp.LTE: "<=",
+    exp.GT: ">",
+    exp.GTE: ">=",
+}
+_MIRRORED: dict[Comparison, Comparison] = {"=": "=", "<>": "<>", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+
+
+def parse_where(text: str, types: Mapping[str, AvroType], where: str) -> Predicate:
+    """The filter `text` over fields of these Avro types. ConfigError at `where` with the offending part and a way out."""
+    if len(text) > MAX_WHERE:
+        _refuse(where, f"longer than {MAX_WHERE} characters.", f"超过 {MAX_WHERE} 个字符。")
+    try:
+        tree = sqlglot.parse_one(text)
+    except (SqlglotError, RecursionError, ValueError) as error:
+        _unreadable(text, error, where)
+    try:
+        return _Reader(types, where).predicate(tree, 0)
+    except ConfigError as error:
+        _with_punctuation(text, error)
+        raise
+
+
+class _Reader:
+    """Walks what sqlglot understood; every node is on the list or refused."""
+
+    def __init__(self, types: Mapping[str, AvroType], where: str) -> None:
+        self._types, self._where = types, where
+
+    def predicate(self, node: Any, depth: int) -> Predicate:
+        if depth > MAX_DEPTH:
+            self._no(f"nested deeper than {MAX_DEPTH} levels.", f"嵌套超过 {MAX_DEPTH} 层。")
+        if isinstance(node, exp.Paren):
+            return self.predicate(node.this, depth + 1)
+        if isinstance(node, exp.Not):
+            return Not(self.predicate(node.this, depth + 1))
+        if isinstance(node, exp.And):
+            return All(tuple(self.predicate(n, depth + 1) for n in _chain(node, exp.And)))
+        if isinstance(node, exp.Or):
+            return Some(tuple(self.predicate(n, depth + 1) for n in _chain(node, exp.Or)))
+        return self._leaf(node)
+
+    def _leaf(self, node: Any) -> Predicate:
+        if type(node) in _COMPARISONS:
+            return self._compare(_COMPARISONS[type(node)], node.this, node.expression)
+        if isinstance(node, exp.In) and node.expressions and not set(node.args) - {"this", "expressions"}:
+            return self._in(self._field(node.this), node.expressions)
+        if isinstance(node, exp.Between):
+            low = self._compare(">=", node.this, node.args["low"])
+            return All((low, self._compare("<=", node.this, node.args["high"])))
+        if isinstance(node, exp.Like):
+            return self._like(node)
+        if isinstance(node, exp.Is) and isinstance(node.expression, exp.Null):
+            return IsNull(self._field(node.this))
+        if isinstance(node, (exp.Column, exp.Dot)):
+            field = self._field(node)
+            if field.kind == "boolean":
+                return Truth(field)
+        self._no(
+            f"'{_shown(node)}' is not a condition this filter language knows.", f"不支持的条件: '{_shown(node)}'。"
+        )
+
+    def _compare(self, op: Comparison, left: Any, right: Any) -> Predicate:
+        if not isinstance(left, (exp.Column, exp.Dot)) and isinstance(right, (exp.Column, exp.Dot)):
+            op, left, right = _MIRRORED[op], right, left
+        field = self._field(left)
+        return Compare(op, field, self._literal(field, right))
+
+    def _in(self, field: Field, nodes: list[Any]) -> Predicate:
+        if len(nodes) > MAX_LIST:
+            self._no(f"a list of more than {MAX_LIST} values.", f"列表超过 {MAX_LIST} 个值。")
+        values = tuple(self._literal(field, n) for n in nodes)
+        if field.kind in ("string", "date"):
+            return OneOf(field, values)
+        return Some(tuple(Compare("=", field, v) for v in values))
+
+    def _like(self, node: Any) -> Predicate:
+        field, pattern = self._field(node.this), node.expression
+        if field.kind != "string" or not (isinstance(pattern, exp.Literal) and pattern.is_string):
+            self._no("LIKE compares a text field with a 'pattern'.", "LIKE 只能用于文本字段与 '模式'。")
+        return Like(field, pattern.this)
+
+    def _field(self, node: Any) -> Field:
+        if not isinstance(node, (exp.Column, exp.Dot)) or not all(
+            isinstance(p, exp.Identifier) for p in getattr(node, "parts", [None])
+        ):
+            self._no(f"a field is expected, not '{_shown(node)}'.", f"此处应为字段名, 而不是 '{_shown(node)}'。")
+        path = tuple(p.name for p in node.parts)
+        avro: AvroType | None = self._types.get(path[0])
+        for step in path[1:]:
+            inner = without_null(avro) if avro is not None else None
+            members = inner["fields"] if isinstance(inner, dict) and primitive(inner) == "record" else []
+            avro = next((f["type"] for f in members if f["name"] == step), None)
+        if avro is None:
+            self._unknown(".".join(path))
+        kind = _kind(without_null(avro))
+        if kind is None:
+            self._no(
+                f"the field '{'.'.join(path)}' has a type that cannot be compared.",
+                f"字段 '{'.'.join(path)}' 的类型不可比较。",
+            )
+        return Field(path, kind)
+
+    def _literal(self, field: Field, node: Any) -> Value:
+        value = _value_of(node)
+        if value is None:
+            self._no(f"a literal is expected, not '{_shown(node)}'.", f"此处应为常量, 而不是 '{_shown(node)}'。")
+        kind, plain = value
+        if kind != field.kind and not (kind in _NUMBERS and field.kind in _NUMBERS):
+            name = ".".join(field.path)
+            self._no(
+                f"'{name}' is a {field.kind} and cannot be compared with {_shown(node)}; write {_EXAMPLE[field.kind]}.",
+                f"'{name}' 的类型是 {field.kind}, 不能与 {_shown(node)} 比较; 请写作 {_EXAMPLE[field.kind]}。",
+            )
+        return plain
+
+    def _unknown(self, name: str) -> NoReturn:
+        near = difflib.get_close_matches(name, self._types, n=1)
+        hint = Text(f"Did you mean '{near[0]}'?", f"是否为 '{near[0]}'?") if near else None
+        raise ConfigError(Text(f"unknown field '{name}'.", f"未知字段 '{name}'。"), where=self._where, hint=hint)
+
+    def _no(self, en: str, zh: str) -> NoReturn:
+        _refuse(self._where, en, zh)
+
+
+_NUMBERS = ("integer", "number")
+_EXAMPLE: dict[Kind, str] = {
+    "string": "'text'",
+    "integer": "123",
+    "number": "1.5",
+    "boolean": "TRUE",
+    "date": "DATE '2026-01-31'",
+    "timestamp": "TIMESTAMP '2026-01-31 08:00:00'",
+}
+
+
+def _kind(avro: AvroType) -> Kind | None:
+    lt = logical(avro)
+    if lt == "date":
+        return "date"
+    if lt == "timestamp-millis" or lt == "timestamp-micros":
+        return "timestamp"
+    if lt not in (None, "uuid"):
+        return None
+    kinds: dict[str, Kind] = {
+        "string": "string",
+        "enum": "string",
+        "int": "integer",
+        "long": "integer",
+        "float": "number",
+        "double": "number",
+        "boolean": "boolean",
+    }
+    return kinds.get(primitive(avro))
+
+
+def _value_of(node: Any) -> tuple[Kind, Value] | None:
+    if isinstance(node, exp.Boolean):
+        return "boolean", bool(node.this)
+    if isinstance(node, exp.Neg):
+        inner = _value_of(node.this)
+        return (inner[0], -inner[1]) if inner and isinstance(inner[1], (int, float)) and inner[0] in _NUMBERS else None
+    if isinstance(node, exp.Literal):
+        return ("string", str(node.this)) if node.is_string else _number(str(node.this))
+    if isinstance(node, exp.Cast) and isinstance(node.this, exp.Literal) and node.this.is_string:
+        return _time(node.to.this, str(node.this.this))
+    return None
+
+
+def _number(text: str) -> tuple[Kind, Value] | None:
+    if text.isascii() and text.isdigit() and len(text) <= 30:
+        return "integer", int(text)
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return ("number", value) if math.isfinite(value) else None
+
+
+def _time(to: Any, text: str) -> tuple[Kind, Value] | None:
+    try:
+        if to == exp.DataType.Type.DATE:
+            return "date", dt.date.fromisoformat(text)
+        if to == exp.DataType.Type.TIMESTAMP:
+            local = dt.datetime.fromisoformat(text)
+            local = local if local.tzinfo else local.replace(tzinfo=SHANGHAI)
+            return "timestamp", round(local.timestamp() * 1000)
+    except (ValueError, OverflowError):
+        return None
+    return None
+
+
+def _chain(node: Any, kind: type[exp.Expression]) -> list[Any]:
+    """The members of `a AND b AND c`, which sqlglot nests to the left: as deep as the list is long."""
+    members: list[Any] = []
+    while isinstance(node, kind):
+        members.append(node.expression)
+        node = node.this
+    members.append(node)
+    return members[::-1]
+
+
+def _shown(node: Any) -> str:
+    text = node.sql() if isinstance(node, exp.Expression) else str(node)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _unreadable(text: str, error: Exception, where: str) -> NoReturn:
+    errors = getattr(error, "errors", None) or [{}]
+    near, column = errors[0].get("highlight"), errors[0].get("col")
+    place = f" at character {column}, near '{near}'" if near else ""
+    place_zh = f": 第 {column} 个字符附近 '{near}'" if near else ""
+    refused = ConfigError(Text(f"not a readable condition{place}.", f"无法解析的条件{place_zh}。"), where=where)
+    _with_punctuation(text, refused)
+    raise refused from error
+
+
+def _with_punctuation(text: str, error: ConfigError) -> None:
+    odd = full_width_in(text)
+    if odd and error.hint is None:
+        error.hint = Text(
+            f"It holds full-width punctuation {odd}; write {half_width(odd)}.",
+            f"含全角标点 {odd}, 请改为 {half_width(odd)}。",
+        )
+
+
+def _refuse(where: str, en: str, zh: str) -> NoReturn:
+    raise ConfigError(Text(en, zh), where=where)
