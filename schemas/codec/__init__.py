@@ -13,10 +13,11 @@ from schemas.codec.changes import ChangeDecoder
 from schemas.codec.choice import codec_for
 from schemas.codec.frame import schema_ids
 from schemas.codec.key_columns import key_texts
-from schemas.codec.model import BadValue, Codec, Decoded, Reason
+from schemas.codec.model import MAX_VALUE_BYTES, BadValue, Codec, Decoded, Reason
 from schemas.codec.python_rows import rows
 
 __all__ = [
+    "MAX_VALUE_BYTES",
     "BadValue",
     "ChangeDecoder",
     "Codec",

@@ -71,7 +71,8 @@ class Codec(Protocol):
     def kind(self) -> Literal["columns", "rows"]: ...
 
     def decode(self, values: Sequence[bytes]) -> Decoded:
-        """The values as columns. Never raises for what a value holds: a bad one is reported, its neighbours decode."""
+        """The values as columns. Never raises for what a value holds: a bad one is reported, its neighbours decode.
+        A tombstone is no value: leave it out."""
         ...
 
     def encode(self, batch: pa.RecordBatch) -> list[bytes]:

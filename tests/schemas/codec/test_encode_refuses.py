@@ -109,6 +109,6 @@ def test_the_columnar_codec_is_taken_where_it_knows_every_type(avro: Any, kind: 
 
 def test_the_door_of_the_codec_has_these_names() -> None:
     assert schemas.codec.__all__ == [
-        "BadValue", "ChangeDecoder", "Codec", "Decoded", "Reason", "arrow_schema", "arrow_type", "codec_for", "key_texts",
+        "MAX_VALUE_BYTES",        "BadValue", "ChangeDecoder", "Codec", "Decoded", "Reason", "arrow_schema", "arrow_type", "codec_for", "key_texts",
         "rows", "schema_ids",
     ]  # fmt: skip
