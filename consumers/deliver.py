@@ -57,7 +57,8 @@ def deliver(
             later generation is followed: its table is made anew and filled from the new topic.
     stop    set it, from any thread, to stop after the batch at hand
     rebuild make the table anew and fill it from the topic's beginning
-    Retries everything transient with back-off, reading on from what the sink holds. Raises ConfigError and PermanentError.
+    Retries everything transient with back-off, reading on from what the sink holds. Raises ConfigError and PermanentError,
+    and TransientError only if the cluster cannot be reached to begin with.
     """
     if watch is None:
         with GrantWatch(settings) as own:
@@ -93,6 +94,7 @@ def deliver_many(
             raise
 
     with GrantWatch(settings) as watch, ThreadPoolExecutor(max(1, len(pairs)), "deliver") as pool:
+        watch.state(fresh=True)  # a cluster out of reach is told once, not by every thread
         futures = [pool.submit(one, pair) for pair in pairs]
         try:
             return [f.result() for f in futures]
@@ -126,6 +128,7 @@ class Delivery:
     def run(self) -> DeliveryReport:
         """Deliver until there is nothing more to do."""
         end: GrantEnd | None = None
+        self._watch.grant(self._grant_id)  # a wrong name or address is told at once, not retried
         try:
             while not self._stop.is_set():
                 try:

@@ -38,7 +38,12 @@ def as_ours(error: KafkaError, where: str) -> BusError:
 def gone(where: str) -> PermanentError:
     """The grant's topic is not there."""
     return PermanentError(
-        Text("the grant's topic does not exist (any more).", "该授权的主题不存在(或已删除)。"), where=where
+        Text("the grant's topic does not exist (any more).", "该授权的主题不存在(或已删除)。"),
+        where=where,
+        hint=Text(
+            "The topic of a grant that has ended is removed after a while; then nothing more will come.",
+            "授权结束一段时间后其主题会被删除, 此后不再有数据。",
+        ),
     )
 
 

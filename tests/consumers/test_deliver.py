@@ -20,7 +20,8 @@ from consumers.report import DeliveryReport
 from consumers.sink import Recreated
 from consumers.subscriber import Subscriber
 from infra.runtime.metrics import REGISTRY
-from schemas.errors import ConfigError, PermanentError
+from infra.runtime.settings import Settings
+from schemas.errors import ConfigError, PermanentError, TransientError
 from tests.conftest import Cluster
 from tests.kit.grant_feed import GrantFeed
 
@@ -204,6 +205,13 @@ def test_many_grants_in_one_process_and_one_bad_one_does_not_stop_the_others(
 def test_an_unknown_grant_is_a_config_error(cluster: Cluster, unique: str, sink: str) -> None:
     with pytest.raises(ConfigError, match="there is no grant"):
         deliver(cluster.settings, f"{unique}.none", sink)
+
+
+def test_an_unreachable_cluster_is_told_at_once(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path, bootstrap_servers="127.0.0.1:1", registry_url="http://127.0.0.1:1")
+    with pytest.raises(TransientError):
+        deliver_many(settings, [("a.b", f"sqlite:{tmp_path}/x.db")])
+    assert not (tmp_path / "x.db").exists()
 
 
 def test_stop_ends_a_delivery_with_a_report(feed: GrantFeed, sink: str) -> None:
