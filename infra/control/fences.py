@@ -20,7 +20,7 @@ from infra.control.facts import Fence
 from infra.control.topics import refused
 from infra.control.workers import Place, Worker, observe
 from infra.runtime.kafka import admin, producer_config
-from infra.runtime.policy_log import ControlLog, Event, Overtaken
+from infra.runtime.policy_log import READ_TIMEOUT_S, ControlLog, Event, Overtaken
 from infra.runtime.settings import Settings
 from schemas.errors import TransientError
 from schemas.ids import source_topic
@@ -123,7 +123,7 @@ class _Wait:
         if transaction in self.shut:
             return
         try:
-            Producer(producer_config(self.settings, transaction)).init_transactions(GIVE_UP_S)
+            Producer(producer_config(self.settings, transaction)).init_transactions(READ_TIMEOUT_S)
         except KafkaException as error:
             raise refused(error, transaction) from error
         self.shut[transaction] = None

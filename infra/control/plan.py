@@ -16,7 +16,7 @@ from schemas.ids import source_topic
 from schemas.policy_log import ContractInForce, GrantInForce, PolicyState
 from schemas.text import Text
 from schemas.view_event import fingerprint
-from stream_apps.policy import compile_view
+from stream_apps.policy.compile import compile_view
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ def _grant(file: str, grant: Grant, state: PolicyState, contracts: Mapping[str, 
             f"没有生效的数据契约 '{grant.resource}'。",
             Text("Apply the contract first, or in the same command.", "请先应用数据契约, 或在同一命令中一并应用。"),
         )
-    schema = _compiled(file, contract, grant)
+    schema = compile_view(contract, grant, file).schema
     current = state.grants.get(grant.id)
     partitions = contract.resource.partitions
     if current is None:
@@ -144,15 +144,6 @@ def _grant(file: str, grant: Grant, state: PolicyState, contracts: Mapping[str, 
         _not_older(file, grant, current.grant)
     _not_over(file, grant, today)
     return GrantPlan(file, grant, "changed", current.generation + 1, partitions, schema, current)
-
-
-def _compiled(file: str, contract: Contract, grant: Grant) -> dict[str, Any]:
-    try:
-        schema: dict[str, Any] = compile_view(contract, grant).schema
-    except ConfigError as error:
-        where = f"{file}: {error.where}" if error.where and not error.where.startswith(file) else error.where
-        raise ConfigError(error.what, where=where or file, hint=error.hint) from error
-    return schema
 
 
 def _not_older(file: str, grant: Grant, current: Grant) -> None:

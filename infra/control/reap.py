@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from infra.control import topics
 from infra.control.facts import Reaped
-from infra.control.fences import behind
+from infra.control.fences import Ending, behind, fence_all
 from infra.control.listing import state
 from infra.control.revoke import revoke
 from infra.control.workers import Place
@@ -27,16 +27,17 @@ def reap(
 ) -> Reaped:
     """End expired grants; delete topics of generations that ended more than `older_than` seconds ago.
 
-    Only topics whose fence is in the control log, and that every worker has left behind, are deleted: a worker that still
+    A fence that an interrupted command left out is completed. Only topics whose fence is in the control log, and that every worker has left behind, are deleted: a worker that still
     wrote to one would have its whole transaction refused. What stays is reported with the reason.
     """
     now = int(time.time() * 1000) if now_ms is None else now_ms
+    client = admin(settings)
+    existing = topics.partition_counts(client)
     expired = tuple(_expired(state(settings), now))
     if not dry_run:
         for grant in expired:
             revoke(settings, grant, reason="expired", by=by, now_ms=now)
-    client = admin(settings)
-    existing = topics.partition_counts(client)
+        _complete_fences(settings, existing, now)
     doomed: list[str] = []
     kept: dict[str, Text] = {}
     found = state(settings)
@@ -58,6 +59,15 @@ def reap(
     return Reaped(tuple(doomed), kept, expired)
 
 
+def _complete_fences(settings: Settings, existing: Mapping[str, int], now: int) -> None:
+    endings = [
+        Ending(old, old.grant.resource, existing.get(source_topic(old.grant.resource), 0), old.ended)
+        for old in _over(state(settings))
+        if old.fence is None and old.ended is not None
+    ]
+    fence_all(settings, endings, started=time.monotonic(), now_ms=now)
+
+
 def _expired(found: PolicyState, now: int) -> Iterator[str]:
     for g in found.grants.values():
         if g.ended is None and end_of_day_ms(g.grant.valid.until) < now:
@@ -70,7 +80,7 @@ def _over(found: PolicyState) -> list[GrantInForce]:
 
 def _reason_to_keep(old: GrantInForce, now: int, older_than: float) -> Text | None:
     if old.fence is None:
-        return Text("its fence is not in the control log; revoke it again.", "控制日志中没有其止点, 请再次撤销。")
+        return Text("its fence is not in the control log yet.", "控制日志中尚无其止点。")
     days = older_than / 86_400
     if now - (old.ended_at or now) < older_than * 1000:
         return Text(f"kept for {days:g} days after its end.", f"终止后保留 {days:g} 天。")
