@@ -1,0 +1,270 @@
+"""The publisher: change events of one resource into Kafka, with the source's position, all of a batch or nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Any
+
+import pyarrow as pa
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from infra.runtime.kafka import producer_config
+from infra.runtime.settings import Settings
+from producers import telemetry
+from producers.adapter import Batch, Rejection
+from producers.check import RowCheck
+from producers.kafka_errors import as_ours, missing_topic
+from producers.positions import encode_position, ensure_positions, position_key, read_position
+from producers.quarantine import QuarantineFile, record
+from schemas.change_event import ChangeEvent, Op, Row, change_event_schema
+from schemas.codec import codec_for
+from schemas.codec.model import MAX_VALUE_BYTES
+from schemas.contract import Contract
+from schemas.errors import PermanentError, TransientError
+from schemas.ids import POSITIONS_TOPIC, publisher_transaction, quarantine_topic, source_topic
+from schemas.keys import key_text
+from schemas.text import Text
+
+_TIMEOUT_S = 30.0
+_COMMIT_TIMEOUT_S = 10.0
+_MESSAGE_OVERHEAD = 1024
+
+Message = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A batch that has passed the contract check and is encoded, but not yet in Kafka.
+
+    accepted   the adapter's events that will be published
+    rejected   the adapter's rejections and those of the check
+    by_op      messages per operation: a key change counts as d and c
+    """
+
+    accepted: list[ChangeEvent]
+    rejected: list[Rejection]
+    by_op: dict[str, int]
+    position: str
+    messages: list[Message]
+    published_at: int
+
+
+class Publisher:
+    """Publishes one resource for one adapter. One thread; a context manager; begins at the position it gives back.
+
+    Opening it fences any earlier publisher of the same adapter and resource, ends what that one had begun, and reads the
+    committed position. Then, per batch: `prepare` (pure but for the clock), `commit`.
+
+    contract    judges every `after`; rows that break it are quarantined and the rest of the batch goes on
+    schema_id   id under which the contract's change event schema is registered
+    clock       milliseconds since 1970 UTC
+
+    Raises ConfigError for a missing topic or refused access, PermanentError for values no schema can hold, TransientError
+    for everything that may pass; after any error from `commit` the publisher is spent: close it and open a new one,
+    whose `position` tells whether the batch was published.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        adapter: str,
+        contract: Contract,
+        schema_id: int,
+        *,
+        clock: Callable[[], int],
+        quarantine: QuarantineFile | None = None,
+    ) -> None:
+        self._adapter = adapter
+        self._contract = contract
+        self._clock = clock
+        self._quarantine = quarantine
+        self._check = RowCheck(contract)
+        self._codec = codec_for(change_event_schema(contract), schema_id)
+        self._defaults = {f.name: f.default for f in contract.fields if f.has_default and f.default is not None}
+        self._topic = source_topic(contract.id)
+        ensure_positions(settings)
+        self._producer = Producer(producer_config(settings, publisher_transaction(adapter, contract.id)))
+        self._check_topics()
+        try:
+            self._producer.init_transactions(_TIMEOUT_S)
+        except KafkaException as error:
+            raise as_ours(error, self._topic) from error
+        self.position = read_position(settings, adapter, contract.id)
+        """The last committed position, or None."""
+
+    def prepare(self, batch: Batch) -> Prepared:
+        """The batch checked and encoded. Nothing is written."""
+        faults, rejected = self._judged(batch)
+        accepted = [e for n, e in enumerate(batch.events) if n not in faults]
+        rows = [r for n, r in enumerate(batch.rows) if n not in faults]
+        now = self._clock()
+        parts = [split(e) for e in accepted]
+        encoded = iter(self._encoded([e for p in parts for e in p], now))
+        kept: list[ChangeEvent] = []
+        messages: list[Message] = []
+        by_op: Counter[str] = Counter()
+        for event, row, part in zip(accepted, rows, parts, strict=True):
+            mine = [next(encoded) for _ in part]
+            if any(len(m["value"]) + len(m["key"]) > MAX_VALUE_BYTES - _MESSAGE_OVERHEAD for m in mine):
+                rejected.append(Rejection(row, None, "too_large"))
+                continue
+            kept.append(event)
+            messages += mine
+            by_op.update(e.op.value for e in part)
+        return Prepared(kept, rejected, dict(by_op), batch.position, messages, now)
+
+    def commit(self, prepared: Prepared) -> None:
+        """Events, quarantine records and position in one transaction; returns when it is committed."""
+        began = time.perf_counter()
+        try:
+            self._producer.begin_transaction()
+            self._produce(self._topic, prepared.messages)
+            self._produce(quarantine_topic(self._contract.id), self._quarantine_messages(prepared))
+            self._produce(POSITIONS_TOPIC, [self._position_message(prepared)])
+            self._finish()
+        except KafkaException as error:
+            self._abort()
+            raise as_ours(error, self._topic) from error
+        except (BufferError, TransientError) as error:
+            self._abort()
+            raise _full(self._topic) from error
+        if self._quarantine is not None:
+            self._quarantine.append(prepared.rejected, prepared.published_at)
+        telemetry.published(
+            self._contract.id,
+            prepared.by_op,
+            sum(len(m["value"]) for m in prepared.messages),
+            Counter(r.reason for r in prepared.rejected),
+            time.perf_counter() - began,
+            prepared.position,
+        )
+
+    def close(self) -> None:
+        """Drop what is not committed and give back the connections."""
+        self._abort()
+        self._producer.purge()
+        self._producer.flush(1.0)
+
+    def __enter__(self) -> Publisher:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def _check_topics(self) -> None:
+        """The source topic has the contract's partitions: another count would place the same keys elsewhere."""
+        try:
+            topics = self._producer.list_topics(timeout=_TIMEOUT_S).topics
+        except KafkaException as error:
+            raise as_ours(error, self._topic) from error
+        for name in (self._topic, quarantine_topic(self._contract.id)):
+            if name not in topics:
+                raise missing_topic(name)
+        found, declared = len(topics[self._topic].partitions), self._contract.resource.partitions
+        if found != declared:
+            raise PermanentError(
+                Text(
+                    f"the topic has {found} partitions, its contract says {declared}.",
+                    f"主题有 {found} 个分区, 契约声明 {declared} 个。",
+                ),
+                where=self._topic,
+                hint=Text("A resource's partitions never change; mend the contract.", "分区数终身不变; 请更正契约。"),
+            )
+
+    def _judged(self, batch: Batch) -> tuple[set[int], list[Rejection]]:
+        rejected = list(batch.rejected)
+        bad: set[int] = set()
+        upserts = [(n, e.after) for n, e in enumerate(batch.events) if e.after is not None]
+        faults = self._check.faults([row for _, row in upserts])
+        for place, wrong in faults.items():
+            n = upserts[place][0]
+            bad.add(n)
+            rejected += [Rejection(batch.rows[n], field, reason) for field, reason in wrong]
+        return bad, rejected
+
+    def _encoded(self, events: list[ChangeEvent], now: int) -> list[Message]:
+        values = [
+            {
+                "op": e.op.value,
+                "key": e.key,
+                "before": self._filled(e.before),
+                "after": self._filled(e.after),
+                "event_id": e.event_id,
+                "source": e.source,
+                "position": e.position,
+                "occurred_at": e.occurred_at,
+                "published_at": now,
+            }
+            for e in events
+        ]
+        try:
+            batch = pa.RecordBatch.from_pylist(values, schema=self._codec.arrow)
+        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+            # Arrow's message quotes the value, so it goes no further
+            raise PermanentError(
+                Text("a row does not fit the contract's types.", "数据行与契约类型不符。"), where=self._topic
+            ) from None
+        names = self._contract.key
+        keys = [key_text([e.key[k] for k in names]).encode() for e in events]
+        return [{"key": k, "value": v} for k, v in zip(keys, self._codec.encode(batch), strict=True)]
+
+    def _filled(self, row: Row | None) -> Row | None:
+        if row is None or not self._defaults:
+            return row
+        return {k: v for k, v in self._defaults.items() if k not in row} | row
+
+    def _quarantine_messages(self, prepared: Prepared) -> list[Message]:
+        return [
+            {"key": self._adapter.encode(), "value": record(self._adapter, r, prepared.published_at)}
+            for r in prepared.rejected
+        ]
+
+    def _position_message(self, prepared: Prepared) -> Message:
+        key = position_key(self._adapter, self._contract.id)
+        return {"key": key, "value": encode_position(prepared.position, prepared.published_at)}
+
+    def _produce(self, topic: str, messages: Sequence[Message]) -> None:
+        """No partition is named: librdkafka places keys by murmur2, the one function all publishers use."""
+        if messages and self._producer.produce_batch(topic, list(messages)) != len(messages):
+            raise _full(topic)
+
+    def _finish(self) -> None:
+        deadline = time.monotonic() + _COMMIT_TIMEOUT_S
+        while True:
+            try:
+                self._producer.commit_transaction(_COMMIT_TIMEOUT_S)
+            except KafkaException as error:
+                cause: KafkaError = error.args[0]
+                if cause.retriable() and not cause.txn_requires_abort() and time.monotonic() < deadline:
+                    continue
+                raise
+            return
+
+    def _abort(self) -> None:
+        with suppress(KafkaException):  # nothing open, or fenced: there is nothing left to abort
+            self._producer.abort_transaction(5.0)
+
+
+def split(event: ChangeEvent) -> list[ChangeEvent]:
+    """A key change as d of the old key and c of the new one; any other event as it is."""
+    if event.op is not Op.UPDATE or event.before is None or event.after is None:
+        return [event]
+    old = {k: event.before[k] for k in event.key}
+    new = {k: event.after[k] for k in event.key}
+    if old == new:
+        return [event]
+    other = hashlib.sha256(f"{event.event_id}\nc".encode()).hexdigest()[:32]
+    return [
+        replace(event, op=Op.DELETE, key=old, after=None),
+        replace(event, op=Op.CREATE, key=new, before=None, event_id=other),
+    ]
+
+
+def _full(topic: str) -> TransientError:
+    return TransientError(Text("the producer's queue is full.", "生产者队列已满。"), where=topic)
