@@ -49,6 +49,14 @@ _COMPARISONS: dict[type[exp.Expression], Comparison] = {
     exp.GT: ">",
     exp.GTE: ">=",
 }
+_BOTH_SIDES = frozenset({"this", "expression"})
+_ARGUMENTS: dict[type[exp.Expression], frozenset[str]] = {
+    exp.In: frozenset({"this", "expressions"}),
+    exp.Between: frozenset({"this", "low", "high"}),
+    exp.Like: _BOTH_SIDES | {"negate"},
+    exp.Column: frozenset({"this", "table", "db", "catalog"}),
+}
+"""What may be set on a node, by its type."""
 _MIRRORED: dict[Comparison, Comparison] = {"=": "=", "<>": "<>", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
@@ -57,6 +65,8 @@ def parse_where(text: str, types: Mapping[str, AvroType], where: str) -> Predica
     if len(text) > MAX_WHERE:
         _refuse(where, f"longer than {MAX_WHERE} characters.", f"超过 {MAX_WHERE} 个字符。")
     try:
+        if any(token.comments for token in sqlglot.tokenize(text)):
+            _refuse(where, "comments are not part of a filter.", "过滤条件中不允许注释。")  # they mislead who approves
         tree = sqlglot.parse_one(text)
     except (SqlglotError, RecursionError, ValueError) as error:
         _unreadable(text, error, where)
@@ -87,15 +97,21 @@ class _Reader:
         return self._leaf(node)
 
     def _leaf(self, node: Any) -> Predicate:
+        extra = {name for name, value in node.args.items() if value} - _ARGUMENTS.get(type(node), _BOTH_SIDES)
+        if extra:  # sqlglot keeps what changes the meaning (SYMMETRIC, ESCAPE …) beside the operands
+            self._no(
+                f"'{_shown(node)}' says more than this filter language knows.", f"不支持的写法: '{_shown(node)}'。"
+            )
         if type(node) in _COMPARISONS:
             return self._compare(_COMPARISONS[type(node)], node.this, node.expression)
-        if isinstance(node, exp.In) and node.expressions and not set(node.args) - {"this", "expressions"}:
+        if isinstance(node, exp.In) and node.expressions:
             return self._in(self._field(node.this), node.expressions)
         if isinstance(node, exp.Between):
             low = self._compare(">=", node.this, node.args["low"])
             return All((low, self._compare("<=", node.this, node.args["high"])))
         if isinstance(node, exp.Like):
-            return self._like(node)
+            like = self._like(node)
+            return Not(like) if node.args.get("negate") else like
         if isinstance(node, exp.Is) and isinstance(node.expression, exp.Null):
             return IsNull(self._field(node.this))
         if isinstance(node, (exp.Column, exp.Dot)):
@@ -110,6 +126,8 @@ class _Reader:
         if not isinstance(left, (exp.Column, exp.Dot)) and isinstance(right, (exp.Column, exp.Dot)):
             op, left, right = _MIRRORED[op], right, left
         field = self._field(left)
+        if field.kind == "boolean" and op not in ("=", "<>"):
+            self._no("TRUE and FALSE have no order.", "布尔值没有大小之分。")
         return Compare(op, field, self._literal(field, right))
 
     def _in(self, field: Field, nodes: list[Any]) -> Predicate:
@@ -158,6 +176,8 @@ class _Reader:
                 f"'{name}' is a {field.kind} and cannot be compared with {_shown(node)}; write {_EXAMPLE[field.kind]}.",
                 f"'{name}' 的类型是 {field.kind}, 不能与 {_shown(node)} 比较; 请写作 {_EXAMPLE[field.kind]}。",
             )
+        if field.kind == "number" and isinstance(plain, int) and float(plain) != plain:
+            self._no(f"{_shown(node)} has more digits than the field.", f"{_shown(node)} 的位数超出字段精度。")
         return plain
 
     def _unknown(self, name: str) -> NoReturn:
@@ -230,6 +250,8 @@ def _time(to: Any, text: str) -> tuple[Kind, Value] | None:
         if to == exp.DataType.Type.TIMESTAMP:
             local = dt.datetime.fromisoformat(text)
             local = local if local.tzinfo else local.replace(tzinfo=SHANGHAI)
+            if local.microsecond % 1000:
+                return None  # judged in milliseconds; a finer literal would have to be rounded
             return "timestamp", round(local.timestamp() * 1000)
     except (ValueError, OverflowError):
         return None

@@ -6,10 +6,12 @@ import datetime as dt
 import operator
 import re
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Any
 
 from stream_apps.policy.where.tree import All, Compare, Field, IsNull, Like, Not, OneOf, Predicate, Some, Truth
 
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _OPERATORS = {
     "=": operator.eq,
     "<>": operator.ne,
@@ -56,7 +58,7 @@ def _value(field: Field, row: Mapping[str, Any]) -> Any:
     if isinstance(value, float) and value != value:
         return None
     if isinstance(value, dt.datetime):
-        return round(value.replace(tzinfo=dt.UTC).timestamp() * 1000)
+        return Fraction((value.replace(tzinfo=dt.UTC) - _EPOCH) // dt.timedelta(microseconds=1), 1000)
     return value
 
 
