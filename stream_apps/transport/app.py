@@ -1,4 +1,4 @@
-# ruff: noqa: ARG001, ARG002 - signatures are Faust's
+# ruff: noqa: ARG001 - signatures are Faust's
 """A Faust app on units: made, given its handler, run to its end."""
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from faust.tables import TableManager
 from mode import CrashingSupervisor
 
 from stream_apps.transport.driver import UNITS
+from stream_apps.transport.handler import HandlerThread
 from stream_apps.transport.poller import Poller
 from stream_apps.transport.source import Source
 from stream_apps.transport.unit import Unit
@@ -69,15 +70,13 @@ def create_app(name: str, source: Source) -> UnitApp:
 
 
 def on_units(app: UnitApp, handle: Callable[[Unit], None]) -> None:
-    """Run `handle` on each unit, one at a time, in a worker thread. It ends by calling `done` or `rewind` of `app.poller`;
-    whatever it raises ends the process (`run_app` raises it)."""
+    """Run `handle` on each unit, one at a time, in one thread of its own. It ends by calling `done` or `rewind` of
+    `app.poller`; whatever it raises ends the process (`run_app` raises it)."""
+    worker = HandlerThread(handle, app.poller.fail)
 
     async def units(stream: Any) -> None:
         async for unit in stream:
-            try:
-                await asyncio.to_thread(handle, unit)
-            except Exception as error:  # noqa: BLE001 - raised again by run_app; Faust would only log it
-                app.poller.fail(error)
+            await worker.run(unit)
 
     topic = app.topic(UNITS.topic, schema=_AsIs(), acks=False, partitions=1)
     app.agent(topic, name="units", concurrency=1)(units)

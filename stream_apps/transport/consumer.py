@@ -29,9 +29,9 @@ Places = Callable[[Sequence[Place]], None]
 class SourceConsumer:
     """A cooperative consumer in terms of places and offsets."""
 
-    def __init__(self, properties: Mapping[str, Any], assigned: Places, revoked: Places, behind: Places) -> None:
-        """`assigned` must end in `assign`; `behind` hears after each statistics interval which places lag."""
-        self._assigned, self._revoked, self._behind = assigned, revoked, behind
+    def __init__(self, properties: Mapping[str, Any], assigned: Places, revoked: Places) -> None:
+        """`assigned` and `revoked` are called inside polls, and must call `assign` and `unassign` themselves."""
+        self._assigned, self._revoked = assigned, revoked
         self.ends: dict[Place, int] = {}
         """Where readers of committed records stand at the end, as the statistics last said."""
         self._consumer = Consumer(
@@ -133,18 +133,12 @@ class SourceConsumer:
         self._revoked([Place(p.topic, p.partition) for p in partitions])
 
     def _on_statistics(self, text: str) -> None:
-        ends: dict[Place, int] = {}
-        behind = []
-        for topic, about in json.loads(text)["topics"].items():
-            for number, partition in about["partitions"].items():
-                if int(number) < 0 or partition["ls_offset"] < 0:
-                    continue
-                place = Place(topic, int(number))
-                ends[place] = partition["ls_offset"]
-                if partition["app_offset"] >= 0 and partition["app_offset"] < ends[place]:
-                    behind.append(place)
-        self.ends = ends
-        self._behind(behind)
+        self.ends = {
+            Place(topic, int(number)): partition["ls_offset"]
+            for topic, about in json.loads(text)["topics"].items()
+            for number, partition in about["partitions"].items()
+            if partition["ls_offset"] >= 0
+        }
 
 
 _PASSING = {

@@ -1,4 +1,3 @@
-# ruff: noqa: ARG002 - signatures are Faust's
 """The transport as Faust sees it: one virtual topic with one partition, whose messages are units.
 
 Faust's own rebalancing, commits and offsets never see Kafka: the assignment of the virtual partition is made once and

@@ -35,7 +35,7 @@ class Poller:
         self._source = source
         self._limits = source.limits
         self._ledger = Ledger(source.limits)
-        self._consumer = SourceConsumer(source.consumer, self._assigned, self._revoked, self._hear_behind)
+        self._consumer = SourceConsumer(source.consumer, self._assigned, self._revoked)
         self._thread = threading.Thread(target=self._run, name="units", daemon=True)
         self._watchdog = threading.Thread(target=self._watch, name="units-watchdog", daemon=True)
         self._left = threading.Event()
@@ -46,7 +46,6 @@ class Poller:
         self._refresh_at = 0.0
         self._sweep_at = 0.0
         self._asleep: frozenset[Place] = frozenset()
-        self._behind = False
         self._group: Any = None
 
     # -- the Feed
@@ -237,13 +236,13 @@ class Poller:
 
     # -- the watchdog
 
-    def _hear_behind(self, places: Sequence[Place]) -> None:
-        withheld = self._ledger.withheld
-        self._behind = any(place in self._ledger.owned and place not in withheld for place in places)
+    def _behind(self) -> bool:
+        ends, withheld = self._consumer.ends, self._ledger.withheld
+        return any(ends.get(place, 0) > at for place, at in self._ledger.owned.items() if place not in withheld)
 
     def _watch(self) -> None:
         while not self._left.wait(1.0):
-            waited = self._ledger.waiting(self._behind)
+            waited = self._ledger.waiting(self._behind())
             if waited > self._limits.stuck_s:
                 self._ledger.fail(
                     PermanentError(

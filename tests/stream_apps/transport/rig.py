@@ -59,7 +59,7 @@ class Worker:
             for part in unit.slices:
                 assert ends.get(part.place, part.start) == part.start
                 ends[part.place] = part.end
-                found += [(part.place, m.offset()) for m in part.messages]
+                found += [(part.place, m.offset() or 0) for m in part.messages]
             self.poller.done(unit)
         return found
 

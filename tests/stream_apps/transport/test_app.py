@@ -56,6 +56,15 @@ def test_an_error_of_the_handler_ends_the_process_and_is_seen(cluster: Cluster, 
     assert "the handler gave up" in err
 
 
+def test_a_handler_that_hangs_cannot_keep_the_process_alive(cluster: Cluster, unique: str) -> None:
+    create(cluster.settings, unique)
+    publish(cluster.settings, unique, 5)
+    with start(cluster, unique, "hang") as process:
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert "no unit was finished" in err
+
+
 def test_units_keep_coming_and_nothing_of_fausts_own_reaches_kafka(cluster: Cluster, unique: str) -> None:
     create(cluster.settings, unique)
     with start(cluster, unique, "count") as process:
