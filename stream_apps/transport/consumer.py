@@ -13,6 +13,8 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from schemas.errors import PermanentError
+from schemas.text import Text
 from stream_apps.transport.unit import Committed, Place
 
 _log = logging.getLogger(__name__)
@@ -163,8 +165,13 @@ _PASSING = {
 
 
 def raise_unless_passing(errors: Sequence[KafkaError]) -> None:
-    """Let what librdkafka recovers from pass, and raise the first of all others (KafkaException)."""
+    """Let what librdkafka recovers from pass, and raise the first of all others (PermanentError)."""
     for error in errors:
         if error.fatal() or not (error.retriable() or error.code() in _PASSING):
-            raise KafkaException(error)
+            raise PermanentError(
+                Text(
+                    f"the source cannot be read on: {error.name()}: {error.str()}",
+                    f"无法继续读取源主题: {error.name()}: {error.str()}",
+                )
+            ) from KafkaException(error)
         _log.info("the source consumer waits: %s", error.name())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,9 +40,9 @@ def test_split_separates_errors_from_records() -> None:
 
 def test_an_unknown_topic_is_waited_for_and_a_lost_position_is_not() -> None:
     raise_unless_passing([KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART), KafkaError(KafkaError._ALL_BROKERS_DOWN)])
-    with pytest.raises(KafkaException):
+    with pytest.raises(PermanentError):
         raise_unless_passing([KafkaError(KafkaError._AUTO_OFFSET_RESET)])
-    with pytest.raises(KafkaException):
+    with pytest.raises(PermanentError):
         raise_unless_passing([KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED)])
 
 

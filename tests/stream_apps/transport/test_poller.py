@@ -9,6 +9,7 @@ import pytest
 from confluent_kafka import KafkaException, TopicPartition
 
 from infra.runtime.kafka import admin
+from schemas.errors import PermanentError
 from stream_apps.transport.unit import Place
 from tests.conftest import Cluster
 from tests.stream_apps.transport.rig import Worker, commit, committer, create, eventually, publish, transact
@@ -230,4 +231,5 @@ def test_a_position_the_log_no_longer_holds_ends_the_worker(cluster: Cluster, un
     worker = Worker(cluster.settings, unique, [unique])
     eventually(lambda: worker.poller.error)
     worker.poller.stop()
-    assert isinstance(worker.poller.error, KafkaException)
+    assert isinstance(worker.poller.error, PermanentError)
+    assert "_AUTO_OFFSET_RESET" in str(worker.poller.error)
