@@ -1,0 +1,150 @@
+"""A CSV file through the adapter and the publisher into a real Kafka."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from producers.run import publish_file
+from schemas.errors import ConfigError
+from tests.producers.conftest import Bench
+
+
+def _ops(bench: Bench) -> Counter[str]:
+    return Counter(e["op"] for e in bench.events())
+
+
+def test_unchanged_file_publishes_nothing_and_a_changed_one_its_differences_with_before(bench: Bench) -> None:
+    lines = [f"k{n},{n},2003-02-08" for n in range(100)]
+    first = publish_file(bench.settings, bench.mapping(), bench.file(lines))
+    again = publish_file(bench.settings, bench.mapping(), bench.file(lines))
+    lines[5] = "k5,500,2003-02-08"
+    third = publish_file(bench.settings, bench.mapping(), bench.file([*lines[:99], "new,1,N/A"]))
+    assert (first.published, again.published, again.unchanged) == ({"c": 100}, {}, 100)
+    assert third.published == {"u": 1, "c": 1, "d": 1}
+    tail = {e["op"]: e for e in bench.events()[100:]}
+    assert tail["u"]["before"]["amount"] == 5 and tail["u"]["after"]["amount"] == 500
+    assert tail["d"]["before"]["code"] == "k99" and tail["d"]["after"] is None
+    assert len({e["event_id"] for e in bench.events()}) == 103
+
+
+def test_full_file_that_would_delete_too_much_publishes_nothing_until_told(bench: Bench) -> None:
+    lines = [f"k{n},{n},N/A" for n in range(20)]
+    publish_file(bench.settings, bench.mapping(), bench.file(lines))
+    with pytest.raises(ConfigError, match="delete 2 of 20"):
+        publish_file(bench.settings, bench.mapping(), bench.file(lines[:18]))
+    assert _ops(bench) == {"c": 20}
+    report = publish_file(bench.settings, bench.mapping(), bench.file(lines[:18]), accept_deletes=True)
+    assert report.published == {"d": 2}
+
+
+def test_increment_deletes_nothing(bench: Bench) -> None:
+    publish_file(bench.settings, bench.mapping(mode="increment"), bench.file(["a,1,N/A", "b,2,N/A"]))
+    report = publish_file(bench.settings, bench.mapping(mode="increment"), bench.file(["a,3,N/A"]))
+    assert report.published == {"u": 1}
+
+
+def test_bad_rows_are_quarantined_without_their_values_and_the_run_goes_on(bench: Bench) -> None:
+    lines = ["a,1,2003-02-08", "b,-77123,2003-02-08", "c,1,2003-02-30", ",1,N/A", "e,1", "a,9,N/A", "a,1,2003-02-08"]
+    report = publish_file(bench.settings, bench.mapping(), bench.file(lines))
+    found = [(q["row"], q["field"], q["reason"]) for q in bench.quarantined()]
+    assert sorted(found, key=str) == sorted(
+        [(3, "amount", "min"), (4, "day", "not_a_date"), (5, "code", "required"), (6, None, "cells"),
+         (7, None, "duplicate_key")], key=str)  # fmt: skip
+    assert (report.published, report.quarantined_rows, report.repeated) == ({"c": 1}, 5, 1)
+    assert report.quarantine_file is not None
+    assert "77123" not in report.quarantine_file.read_text()
+    assert report.quarantine_file.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_lost_state_is_refused_and_published_again_as_a_snapshot_when_told(bench: Bench) -> None:
+    file = bench.file(["a,1,N/A"])
+    publish_file(bench.settings, bench.mapping(), file)
+    for path in (bench.settings.home / "state" / "adapters").iterdir():
+        path.unlink()
+    with pytest.raises(ConfigError, match="do not belong together"):
+        publish_file(bench.settings, bench.mapping(), file)
+    assert publish_file(bench.settings, bench.mapping(), file, snapshot=True).published == {"r": 1}
+
+
+_RUN = """
+import os, signal, sys
+from pathlib import Path
+from infra.runtime.settings import Settings
+from producers.adapters.file.adapter import FileAdapter
+from producers.publisher import Publisher
+from producers.run import publish_file
+point, nth, home, mapping, file, bootstrap, registry = sys.argv[1:]
+calls = 0
+def dying(owner, name, before):
+    real = getattr(owner, name)
+    def call(self, *args):
+        global calls
+        calls += 1
+        if before and calls == int(nth):
+            os.kill(os.getpid(), signal.SIGKILL)
+        out = real(self, *args)
+        if not before and calls == int(nth):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return out
+    setattr(owner, name, call)
+if point == "unprepared": dying(FileAdapter, "prepare", True)
+elif point == "uncommitted": dying(Publisher, "_finish", True)
+elif point == "committed": dying(Publisher, "_finish", False)
+elif point == "applied": dying(FileAdapter, "committed", False)
+publish_file(Settings(home=Path(home), bootstrap_servers=bootstrap, registry_url=registry), Path(mapping), Path(file),
+             batch_rows=50)
+"""
+
+
+def test_kill_9_at_every_point_loses_nothing_and_doubles_nothing(bench: Bench) -> None:
+    mapping, file = bench.mapping(), bench.file([f"k{n},{n},N/A" for n in range(400)])
+    s = bench.settings
+    for nth, point in enumerate(("unprepared", "uncommitted", "committed", "applied"), 1):
+        args = [point, str(min(nth, 2)), str(s.home), str(mapping), str(file), s.bootstrap_servers, s.registry_url]
+        ended = subprocess.run([sys.executable, "-c", _RUN, *map(str, args)], timeout=60, check=False)
+        assert ended.returncode == -signal.SIGKILL
+    publish_file(s, mapping, file)
+    keys = Counter(e["key"]["code"] for e in bench.events())
+    assert keys == Counter({f"k{n}": 1 for n in range(400)})
+    assert publish_file(s, mapping, file).published == {}
+
+
+def _binary(path: Path) -> None:
+    path.write_bytes(os.urandom(2000) + b"\x00")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "empty"),
+        (_binary, "not a CSV"),
+        ("编码,金额,日期\na,1,N/A\n".encode(), "lacks '编号'"),
+        ('编号,金额,日期\na,1,N/A\n"b,1,N/A\n'.encode(), "never closed"),
+        ("编号,金额,日期\n".encode() + b"a" * (9 << 20), "longer than"),
+        ("编号,金额,日期\n".encode() + b"\xff\xff,1,2\n", "neither UTF-8"),
+    ],
+)
+def test_bad_file_is_one_clear_error_and_nothing_is_published(bench: Bench, content: object, message: str) -> None:
+    file = bench.folder / "data.csv"
+    content(file) if callable(content) else file.write_bytes(content)  # type: ignore[arg-type, func-returns-value]
+    with pytest.raises(ConfigError, match=message) as caught:
+        publish_file(bench.settings, bench.mapping(), file)
+    assert str(file) in str(caught.value)
+    assert bench.events() == []
+
+
+def test_gb18030_and_a_byte_order_mark_are_read(bench: Bench) -> None:
+    file = bench.folder / "data.csv"
+    file.write_bytes("编号,金额,日期\n甲,1,N/A\n".encode("gb18030"))
+    publish_file(bench.settings, bench.mapping(), file)
+    file.write_bytes("编号,金额,日期\n甲,1,N/A\n".encode("utf-8-sig"))
+    assert publish_file(bench.settings, bench.mapping(), file).unchanged == 1
+    with pytest.raises(ConfigError, match="not gb18030"):
+        publish_file(bench.settings, bench.mapping(encoding="gb18030"), file)
