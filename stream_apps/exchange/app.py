@@ -1,0 +1,123 @@
+"""The exchange as a process: one Faust app, one agent on units, one transactional producer."""
+
+from __future__ import annotations
+
+import gc
+import secrets
+from collections.abc import Mapping, Sequence
+
+from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._listoffsets import OffsetSpec
+
+from infra.runtime.custodian import master_key
+from infra.runtime.kafka import admin, consumer_config
+from infra.runtime.metrics import serve
+from infra.runtime.policy_log import PolicyReader
+from infra.runtime.registry import Registry
+from infra.runtime.settings import Settings
+from schemas.errors import TransientError
+from schemas.ids import EXCHANGE_GROUP, check_id, source_topic
+from schemas.text import Text
+from stream_apps.exchange import telemetry
+from stream_apps.exchange.gaps import KeyHash
+from stream_apps.exchange.outbox import Outbox
+from stream_apps.exchange.policy_watch import PolicyWatch
+from stream_apps.exchange.replay import Replayer
+from stream_apps.exchange.topics import KnownTopics
+from stream_apps.exchange.views import RuleBook
+from stream_apps.exchange.worker import Exchange, Tools
+from stream_apps.transport.app import UnitApp, create_app, on_units, run_app
+from stream_apps.transport.source import Source
+from stream_apps.transport.unit import Place
+
+
+def run_exchange(settings: Settings, *, instance: str | None = None, metrics_port: int | None = None) -> None:
+    """Exchange until SIGTERM or SIGINT. Blocks; call it in the main thread of a process that does nothing else.
+
+    instance      names the worker; a restart under the same name takes over at once. By default a new name is made
+    metrics_port  where metrics are served (0: any free port, None: nowhere)
+    Raises BusError for what ended it otherwise; whoever supervises starts another process.
+    """
+    settings = settings.located()
+    name = check_id(instance) if instance else secrets.token_hex(4)
+    key = master_key(settings).key
+    registry, client = Registry(settings), admin(settings)
+    port = serve(settings.metrics_host, metrics_port) if metrics_port is not None else None
+    try:
+        outbox = Outbox(settings, f"bus.exchange.{name}")
+    except KafkaException as error:
+        raise _unreachable(settings) from error
+    tools = Tools(
+        outbox, RuleBook(key, registry), KnownTopics(client), KeyHash(key), lambda places: _begins(client, places)
+    )
+    worker = _Worker(settings, tools)
+    try:
+        worker.watch.start()
+        telemetry.started(name, outbox.transaction, port)
+        gc.collect()
+        gc.freeze()
+        gc.disable()  # the hot path makes no cycles; looking for them took a tenth of the time
+        worker.run()
+    finally:
+        gc.enable()
+        worker.stop()
+        outbox.close()
+        registry.close()
+
+
+class _Worker:
+    """The exchange, its threads and its app, tied together."""
+
+    def __init__(self, settings: Settings, tools: Tools) -> None:
+        self.watch = PolicyWatch(PolicyReader(settings), self._turn, self._failed)
+        self.exchange = Exchange(tools, self.watch)
+        consumer = consumer_config(settings, EXCHANGE_GROUP, **{"queued.min.messages": 200_000})
+        self.app: UnitApp = create_app("bus-exchange", Source(consumer, self.exchange, self._topics))
+        self.exchange.feed = self.app.poller
+        on_units(self.app, self.exchange.handle)
+        self.replayer = Replayer(self.exchange, settings, self._failed)
+
+    def run(self) -> None:
+        """Until told to stop; raises what ended it otherwise."""
+        self.replayer.start()
+        run_app(self.app)
+
+    def stop(self) -> None:
+        """End the threads."""
+        self.replayer.stop()
+        self.watch.stop()
+
+    def _turn(self) -> None:
+        self.exchange.turn()
+
+    def _failed(self, error: BaseException) -> None:
+        self.app.poller.fail(error)
+
+    def _topics(self) -> list[str]:
+        return [source_topic(resource) for resource in sorted(self.watch.state.contracts)]
+
+
+def _begins(client: AdminClient, places: Sequence[Place]) -> Mapping[Place, int]:
+    """The first offset of each partition. TransientError if the cluster does not say."""
+    if not places:
+        return {}
+    first: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
+    asked = {TopicPartition(*place): first for place in places}
+    try:
+        answers = client.list_offsets(asked, request_timeout=10)
+        return {Place(tp.topic, tp.partition): answer.result().offset for tp, answer in answers.items()}
+    except KafkaException as error:
+        raise TransientError(
+            Text("the cluster does not say where partitions begin.", "无法获取分区的起始位点。")
+        ) from error
+
+
+def _unreachable(settings: Settings) -> TransientError:
+    return TransientError(
+        Text("the Kafka cluster does not answer.", "Kafka 集群无响应。"),
+        where=settings.bootstrap_servers,
+        hint=Text(
+            "Run 'bus status', or check BUS_BOOTSTRAP_SERVERS.", "请运行 'bus status', 或检查 BUS_BOOTSTRAP_SERVERS。"
+        ),
+    )

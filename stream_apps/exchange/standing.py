@@ -1,0 +1,40 @@
+"""What a worker knows of a partition it owns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from stream_apps.exchange.marks import Mark
+from stream_apps.exchange.views import Lane, Rules
+
+
+@dataclass(slots=True)
+class Standing:
+    """A partition's position and mark as last committed (or as found, `announced` False). `begin` is where it begins."""
+
+    next: int
+    mark: Mark
+    begin: int = 0
+    announced: bool = False
+    waits: set[str] = field(default_factory=set)
+    """Why nothing is read from it now: `replay`, `retry`, `stopped`."""
+    retry_at: float = 0.0
+    attempts: int = 0
+
+    def pending(self, lanes: Sequence[Lane]) -> list[Lane]:
+        """Those grants that must first be given the partition's history."""
+        return [v for v in lanes if v.grant.opened > self.mark.live or v.grant.opened in self.mark.off]
+
+    def settled(self, epoch: int) -> Mark:
+        """The mark where there is no history: whatever is in force is live."""
+        return replace(self.mark, live=max(self.mark.live, epoch)) if self.next <= self.begin else self.mark
+
+
+def after_replay(mark: Mark, done: frozenset[int], rules: Rules) -> Mark:
+    """The mark once `done` (opening epochs) have the history. Everything in force is live up to the newest of them, but
+    for what is withheld."""
+    newest = max(done, default=mark.live)
+    missed = {w.grant.opened for w in rules.withheld if mark.live < w.grant.opened <= newest}
+    missed |= {v.grant.opened for v in rules.lanes if mark.live < v.grant.opened <= newest} - done
+    return replace(mark, live=max(mark.live, newest), replay=None, off=(mark.off - done) | frozenset(missed))

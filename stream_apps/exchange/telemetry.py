@@ -1,0 +1,183 @@
+"""What the exchange tells: named events, each a log line and its metrics together, per batch and never per record."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+from prometheus_client.core import HistogramMetricFamily
+from prometheus_client.registry import Collector
+
+from infra.runtime.logs import logger
+from infra.runtime.metrics import BATCH_BUCKETS, LATENCY_BUCKETS, REGISTRY, counter, gauge, histogram
+from schemas.ids import resource_of
+from stream_apps.exchange.judge import Fault, Judged
+from stream_apps.transport.unit import Place
+
+_log = logger("exchange")
+
+_IN = counter("bus_exchange_in_events_total", "Records read, tombstones included.", ["resource"])
+_IN_BYTES = counter("bus_exchange_in_bytes_total", "Bytes of values read.", ["resource"])
+_TOMBSTONES = counter("bus_exchange_tombstones_total", "Tombstones read.", ["resource"])
+_JUDGED = counter(
+    "bus_exchange_judged_events_total", "Change events by what a view made of them.", ["resource", "view", "outcome"]
+)
+_OUT = counter("bus_exchange_out_events_total", "Events released to a grant's topic.", ["resource", "view"])
+_OUT_BYTES = counter("bus_exchange_out_bytes_total", "Bytes released to a grant's topic.", ["resource", "view"])
+_DEAD = counter("bus_exchange_dead_letters_total", "Dead letters.", ["resource", "reason"])
+_WITHHELD = counter(
+    "bus_exchange_withheld_events_total", "Records passed while a grant was withheld.", ["resource", "view", "reason"]
+)
+_BATCH = histogram("bus_exchange_batch_seconds", "Time of one unit of work.", ["stage"], buckets=BATCH_BUCKETS)
+_ABORTS = counter("bus_exchange_aborts_total", "Units undone and read again.", ["reason"])
+_REBALANCES = counter("bus_exchange_rebalances_total", "Times partitions were assigned or revoked.", ["state"])
+_OWNED = gauge("bus_exchange_owned_partitions", "Partitions this worker owns.")
+_PAUSED = gauge("bus_exchange_paused_partitions", "Partitions that wait.", ["resource", "reason"])
+_EPOCH = gauge("bus_exchange_policy_epoch_info", "Policy epoch in force: the last entry of the control log read.")
+_LAG = gauge("bus_exchange_lag_records", "Records not yet exchanged.", ["resource", "partition"])
+_LAG_S = gauge("bus_exchange_lag_seconds", "Age of the last record exchanged while records wait, else 0.", ["resource"])
+
+
+class _Releases(Collector):
+    """Histogram of publish to release, filled a batch at a time (the client's own takes one value per call)."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._edges = np.array(LATENCY_BUCKETS)
+        self._found: dict[str, tuple[npt.NDArray[np.int64], float]] = {}
+
+    def add(self, resource: str, seconds: npt.NDArray[np.float64]) -> None:
+        """The delays of one batch."""
+        counts = np.bincount(np.searchsorted(self._edges, seconds), minlength=len(self._edges) + 1)
+        with self._lock:
+            before, total = self._found.get(resource, (np.zeros(len(self._edges) + 1, np.int64), 0.0))
+            self._found[resource] = before + counts, total + float(seconds.sum())
+
+    def collect(self) -> Iterable[HistogramMetricFamily]:
+        """As Prometheus asks."""
+        family = HistogramMetricFamily(
+            "bus_exchange_release_seconds", "From publishing to release.", labels=["resource"]
+        )
+        with self._lock:
+            for resource, (counts, total) in self._found.items():
+                sums = np.cumsum(counts).tolist()
+                names = [*map(str, LATENCY_BUCKETS), "+Inf"]
+                family.add_metric([resource], list(zip(names, sums, strict=True)), total)
+        yield family
+
+
+_RELEASES = _Releases()
+REGISTRY.register(_RELEASES)
+
+
+def judged(resource: str, result: Judged, withheld: Mapping[str, str], released_ms: int) -> None:
+    """A slice was committed. `withheld`: reason by grant that got nothing of it."""
+    _IN.labels(resource).inc(result.records)
+    _IN_BYTES.labels(resource).inc(result.bytes_in)
+    if result.tombstones:
+        _TOMBSTONES.labels(resource).inc(result.tombstones)
+    for grant, outcomes in result.outcomes.items():
+        for outcome, n in outcomes.items():
+            _JUDGED.labels(resource, grant, outcome).inc(n)
+    for grant, (events, size) in result.written.items():
+        _OUT.labels(resource, grant).inc(events)
+        _OUT_BYTES.labels(resource, grant).inc(size)
+    for grant, reason in withheld.items():
+        _WITHHELD.labels(resource, grant, reason).inc(result.records)
+    if len(result.published):
+        _RELEASES.add(resource, np.maximum(released_ms - result.published, 0) / 1000.0)
+        _newest[resource] = int(result.published[-1])
+    if result.faults:
+        _dead_letters(resource, result.faults)
+
+
+_newest: dict[str, int] = {}
+"""Publishing time of the last record exchanged, by resource."""
+
+
+def _dead_letters(resource: str, faults: Sequence[Fault]) -> None:
+    reasons: dict[str, int] = {}
+    for fault in faults:
+        reasons[fault.reason] = reasons.get(fault.reason, 0) + 1
+    for reason, n in reasons.items():
+        _DEAD.labels(resource, reason).inc(n)
+        _log.warning("dead_letters", resource=resource, reason=reason, dead_lettered=n)
+
+
+def unit_done(*marks: float) -> None:
+    """A unit ended: `time.perf_counter()` at its start, when it was judged, and when it was committed."""
+    for stage, (start, end) in zip(("judge", "commit"), pairwise(marks), strict=True):
+        _BATCH.labels(stage).observe(end - start)
+    _BATCH.labels("unit").observe(marks[-1] - marks[0])
+
+
+def aborted(reason: str) -> None:
+    """A unit was undone."""
+    _ABORTS.labels(reason).inc()
+    _log.warning("unit_aborted", reason=reason)
+
+
+def assigned(places: Sequence[Place], owned: int) -> None:
+    """Partitions came."""
+    _REBALANCES.labels("assigned").inc()
+    _OWNED.set(owned)
+    _log.info("assigned", partitions=len(places), count=owned)
+
+
+def revoked(places: Sequence[Place], owned: int) -> None:
+    """Partitions went."""
+    _REBALANCES.labels("revoked").inc()
+    _OWNED.set(owned)
+    _log.info("revoked", partitions=len(places), count=owned)
+
+
+def epoch(number: int) -> None:
+    """Another policy is in force."""
+    _EPOCH.set(number)
+    _log.info("policy", epoch=number)
+
+
+def paused(place: Place, reason: str, error: BaseException | None = None) -> None:
+    """A partition waits."""
+    _PAUSED.labels(resource_of(place.topic), reason).inc()
+    _log.warning("paused", topic=place.topic, partition=place.partition, reason=reason, error=error)
+
+
+def resumed(place: Place, reason: str) -> None:
+    """It waits no longer."""
+    _PAUSED.labels(resource_of(place.topic), reason).dec()
+    _log.info("resumed", topic=place.topic, partition=place.partition, reason=reason)
+
+
+def replayed(place: Place, grants: int, offset: int) -> None:
+    """New grants on a partition have been given its history."""
+    _log.info("replayed", topic=place.topic, partition=place.partition, count=grants, offset=offset)
+
+
+def lag(records: Mapping[Place, int], now_ms: int) -> None:
+    """What waits."""
+    waiting: dict[str, int] = {}
+    for place, n in records.items():
+        resource = resource_of(place.topic)
+        _LAG.labels(resource, str(place.partition)).set(n)
+        waiting[resource] = waiting.get(resource, 0) + n
+    for resource, n in waiting.items():
+        age = (now_ms - _newest[resource]) / 1000 if n and resource in _newest else 0.0
+        _LAG_S.labels(resource).set(max(age, 0.0))
+
+
+def started(instance: str, transaction: str, port: int | None) -> None:
+    """The worker is ready."""
+    _log.info("started", instance=instance, transaction=transaction, port=port)
+
+
+def judged_again(resource: str, result: Judged) -> None:
+    """A chunk of history was committed for new grants: released events count, records read do not."""
+    for grant, (events, size) in result.written.items():
+        _OUT.labels(resource, grant).inc(events)
+        _OUT_BYTES.labels(resource, grant).inc(size)
+    if result.faults:
+        _dead_letters(resource, result.faults)

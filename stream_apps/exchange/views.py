@@ -1,0 +1,133 @@
+"""The grants of a resource as the exchange executes them: compiled, keyed, and grouped where they are equal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from infra.runtime.registry import Registry
+from schemas.codec import ChangeDecoder, Codec, codec_for
+from schemas.contract import Contract
+from schemas.errors import BusError, PermanentError
+from schemas.grant import Grant
+from schemas.ids import source_topic, subject
+from schemas.policy_log import ContractInForce, GrantInForce, PolicyState
+from schemas.text import Text
+from stream_apps.policy import View, ViewKeys, compile_view, derive_keys
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A grant whose view is in force: where its events go and how they are made. `shared` is equal for grants whose events are the same, byte for byte but the id."""
+
+    grant: GrantInForce
+    view: View
+    keys: ViewKeys
+    codec: Codec
+    shared: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """A grant under which nothing may be released for now, and why (a word for metrics)."""
+
+    grant: GrantInForce
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What is in force for one resource. `decoder` is None without a contract: records are only counted."""
+
+    decoder: ChangeDecoder | None
+    contract: Contract | None
+    lanes: Sequence[Lane] = ()
+    withheld: Sequence[Withheld] = ()
+
+
+@dataclass(slots=True)
+class RuleBook:
+    """Compiles rules once per change of a resource. One thread at a time."""
+
+    master: bytes
+    registry: Registry
+    _state: PolicyState | None = None
+    _looked: set[str] = field(default_factory=set)
+    """Resources whose rules are those of `_state`."""
+    _rules: dict[str, tuple[tuple[Any, ...], Rules]] = field(default_factory=dict)
+    _decoders: dict[str, tuple[int, ChangeDecoder]] = field(default_factory=dict)
+
+    def rules(self, state: PolicyState, resource: str) -> Rules:
+        """The rules of a resource in a state. Raises nothing about a grant: what does not compile is withheld."""
+        if state is not self._state:
+            self._state, self._looked = state, set()
+        elif resource in self._looked:
+            return self._rules[resource][1]
+        self._looked.add(resource)
+        contract = state.contracts.get(resource)
+        active = state.active(resource)
+        version = (contract.epoch if contract else -1, *(g.opened for g in active))
+        found = self._rules.get(resource)
+        if found is None or found[0] != version:
+            found = self._rules[resource] = version, self._compile(contract, active)
+        return found[1]
+
+    def _compile(self, contract: ContractInForce | None, active: Sequence[GrantInForce]) -> Rules:
+        if contract is None:
+            return Rules(None, None, (), [Withheld(g, "no_contract") for g in active])
+        made = [self._view(contract.contract, g) for g in active]
+        return Rules(
+            self._decoder(contract),
+            contract.contract,
+            [m for m in made if isinstance(m, Lane)],
+            [m for m in made if isinstance(m, Withheld)],
+        )
+
+    def _view(self, contract: Contract, grant: GrantInForce) -> Lane | Withheld:
+        try:
+            view = compile_view(contract, grant.grant)
+        except BusError:
+            return Withheld(grant, "contract_refuses")
+        if view.fingerprint != grant.fingerprint:
+            return Withheld(grant, "other_schema")
+        keys = derive_keys(self.master, grant.grant.subscriber, grant.grant.id)
+        return Lane(grant, view, keys, codec_for(view.schema, grant.schema_id), _shared(grant.grant, view, keys))
+
+    def _decoder(self, contract: ContractInForce) -> ChangeDecoder:
+        resource = contract.contract.id
+        found = self._decoders.get(resource)
+        if found is None or found[0] != contract.epoch:
+            made = ChangeDecoder(contract.contract, contract.schema_id, self._resolver(source_topic(resource)))
+            found = self._decoders[resource] = contract.epoch, made
+        return found[1]
+
+    def _resolver(self, topic: str) -> Any:
+        """Schemas by id, of this topic's subject only: another topic's id proves nothing about what the bytes mean."""
+
+        def resolve(schema_id: int) -> dict[str, Any]:
+            if subject(topic) not in self.registry.subjects_of(schema_id):
+                raise PermanentError(
+                    Text("a schema id of another subject.", "模式编号属于其他主题。"), where=f"{topic} #{schema_id}"
+                )
+            return self.registry.schema(schema_id)
+
+        return resolve
+
+
+def _shared(grant: Grant, view: View, keys: ViewKeys) -> tuple[Any, ...]:
+    """All that an event of the view depends on."""
+    return (
+        view.id,
+        keys.pseudonym if any(use.mask == "pseudonym" for use in grant.fields.values()) else b"",
+        keys.key_token if view.key_mode == "token" else b"",
+    )
+
+
+def last_change(state: PolicyState) -> dict[str, int]:
+    """The newest epoch that concerned each resource: what its partitions must confirm."""
+    out = {resource: c.epoch for resource, c in state.contracts.items()}
+    for g in (*state.grants.values(), *state.ended):
+        latest = max(g.opened, g.ended if g.ended is not None else -1)
+        out[g.grant.resource] = max(out.get(g.grant.resource, -1), latest)
+    return out

@@ -1,0 +1,315 @@
+"""The exchange itself: owns partitions, turns units into transactions, confirms policy epochs.
+
+Threads: the agent's brings units (`handle`), the poll thread assignments (`assigned`, `revoked`), the policy thread looks
+after what is due (`turn`), the replay thread brings history (`replay.py`). One lock makes one transaction of one policy
+epoch out of whatever they do; whoever holds it waits for nobody but Kafka.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from schemas.errors import TransientError
+from schemas.ids import resource_of, source_topic
+from schemas.policy_log import PolicyState
+from stream_apps.exchange import telemetry
+from stream_apps.exchange.breaker import Breaker
+from stream_apps.exchange.dead_letters import letters
+from stream_apps.exchange.gaps import GapWatch, KeyHash
+from stream_apps.exchange.judge import Judged, judge
+from stream_apps.exchange.marks import Mark, read_mark
+from stream_apps.exchange.outbox import Aborted, Output
+from stream_apps.exchange.standing import Standing
+from stream_apps.exchange.views import Lane, RuleBook, Rules, last_change
+from stream_apps.transport.unit import Committed, Feed, Place, Slice, Unit
+
+_RETRY_S = 0.5
+_RETRY_MAX_S = 15.0
+_ABORTS_IN_A_ROW = 30
+_LAG_EVERY_S = 2.0
+
+
+class Sender(Protocol):
+    """Where transactions go (`Outbox`)."""
+
+    transaction: str
+
+    def commit(self, outputs: Sequence[Output], offsets: Mapping[Place, tuple[int, str]], group: Any) -> None:
+        """All of it, or `Aborted` and nothing of it."""
+        ...
+
+
+class Policy(Protocol):
+    """The policy in force (`PolicyWatch`)."""
+
+    @property
+    def state(self) -> PolicyState: ...
+    def at_end(self, at_least: int) -> PolicyState:
+        """The state read to the end, and at least to an epoch."""
+        ...
+
+
+class Topics(Protocol):
+    """Which output topics exist (`KnownTopics`)."""
+
+    def missing(self, topics: Sequence[str]) -> frozenset[str]: ...
+    def forget(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What the exchange works with. `begins` gives the first offset of partitions; `now_ms` the time."""
+
+    sender: Sender
+    book: RuleBook
+    topics: Topics
+    hashed: KeyHash
+    begins: Callable[[Sequence[Place]], Mapping[Place, int]]
+    now_ms: Callable[[], int] = lambda: int(time.time() * 1000)
+    stop_share: float = 0.5
+    """A resource stops when more than this part of its records are faulty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A slice, judged, and the mark its partition gets with it."""
+
+    place: Place
+    judged: Judged
+    outputs: list[Output]
+    mark: Mark
+    withheld: dict[str, str]
+
+
+class NotNow(Exception):
+    """A partition must wait, and why."""
+
+    def __init__(self, place: Place, why: str, error: BaseException | None = None) -> None:
+        super().__init__(why)
+        self.place, self.why, self.error = place, why, error
+
+
+class Exchange:
+    """The `Owner` of the transport's partitions and the handler of its units."""
+
+    def __init__(self, tools: Tools, policy: Policy) -> None:
+        self.tools, self.policy = tools, policy
+        self.feed: Feed
+        self.lock = threading.RLock()
+        self.owned: dict[Place, Standing] = {}
+        self._breakers: dict[str, Breaker] = {}
+        self._aborts = 0
+        self._epoch = -2
+        self._changed: tuple[PolicyState | None, dict[str, int]] = (None, {})
+        self._lag_at = 0.0
+
+    # -- the Owner, in the poll thread
+
+    def assigned(self, places: Mapping[Place, Committed]) -> Mapping[Place, int]:
+        """See `Owner`. The control log is read to its end, and at least to what the last owners knew."""
+        marks = {p: read_mark(c.metadata) if c.offset is not None else Mark() for p, c in places.items()}
+        state = self.policy.at_end(max((m.epoch for m in marks.values()), default=-1))
+        begins = self.tools.begins([p for p, c in places.items() if c.offset is None])
+        with self.lock:
+            for place, said in places.items():
+                if said.offset is None:
+                    self.owned[place] = Standing(begins[place], Mark(live=state.epoch), begins[place])
+                else:
+                    self.owned[place] = Standing(said.offset, marks[place])
+            telemetry.assigned(list(places), len(self.owned))
+            return {place: self.owned[place].next for place in places}
+
+    def revoked(self, places: Sequence[Place]) -> None:
+        """See `Owner`."""
+        with self.lock:
+            for place in places:
+                standing = self.owned.pop(place, None)
+                for why in standing.waits if standing else ():
+                    telemetry.resumed(place, why)
+            telemetry.revoked(places, len(self.owned))
+
+    # -- units, in the agent's thread
+
+    def handle(self, unit: Unit) -> None:
+        """One unit, one transaction, one epoch. Ends in `done` or `rewind`; an unknown error ends the process."""
+        try:
+            with self.lock:
+                self._attempt(unit)
+        except NotNow as wait:
+            with self.lock:
+                self.wait(wait.place, wait.why, wait.error)
+            self._rewind(unit)
+        except Aborted as abort:
+            telemetry.aborted(abort.reason)
+            self.tools.topics.forget()
+            self._aborts += 1
+            if self._aborts > _ABORTS_IN_A_ROW:
+                raise
+            time.sleep(min(0.01 * 2 ** min(self._aborts, 7), 1.0))  # not at once again: brokers may be electing
+            self._rewind(unit)
+        else:
+            self._aborts = 0
+            self.feed.done(unit)
+
+    def _attempt(self, unit: Unit) -> None:
+        began, state, at_ms = time.perf_counter(), self.policy.state, self.tools.now_ms()
+        self._continues(unit)
+        work = [self._judged(part, state, at_ms) for part in unit.slices]
+        judged_at = time.perf_counter()
+        offsets = {part.place: (part.end, w.mark) for part, w in zip(unit.slices, work, strict=True)}
+        offsets |= {p: (self.owned[p].next, m) for p, m in self._due(state).items() if p not in offsets}
+        self.commit([o for w in work for o in w.outputs], offsets, state.epoch, unit.group)
+        released = self.tools.now_ms()
+        for w in work:
+            resource = resource_of(w.place.topic)
+            self.owned[w.place].attempts = 0
+            self._breaker(resource).passed(w.judged.records, w.judged.faulty)
+            telemetry.judged(resource, w.judged, w.withheld, released)
+        telemetry.unit_done(began, judged_at, time.perf_counter())
+
+    def _continues(self, unit: Unit) -> None:
+        """Each partition goes on exactly where its last commit ended, and none has history to catch up on."""
+        for part in unit.slices:
+            standing = self.owned.get(part.place)
+            if standing is None or standing.next != part.start:
+                raise Aborted("discontinuity")
+
+    def _judged(self, part: Slice, state: PolicyState, at_ms: int) -> Work:
+        place, standing, resource = part.place, self.owned[part.place], resource_of(part.place.topic)
+        try:
+            rules = self.tools.book.rules(state, resource)
+            standing.mark = standing.settled(state.epoch)
+            lanes, withheld = self.writable(rules)
+            if standing.pending(lanes):
+                raise NotNow(place, "replay")
+            watch = GapWatch(standing.mark.gaps, [m.key() or b"" for m in part.messages], self.tools.hashed)
+            result = judge(part.messages, rules, lanes, watch, at_ms)
+            if self._breaker(resource).trips(result.records, result.faulty):
+                raise NotNow(place, "stopped")
+            return self.work(place, part.messages, result, rules, withheld, standing.mark, state.epoch, at_ms)
+        except TransientError as error:
+            raise NotNow(place, "retry", error) from error
+
+    def writable(self, rules: Rules) -> tuple[list[Lane], dict[int, str]]:
+        """The grants whose topics exist, and the others by opening epoch with the reason."""
+        gone = self.tools.topics.missing([v.grant.topic for v in rules.lanes])
+        withheld = {w.grant.opened: w.reason for w in rules.withheld}
+        withheld |= {v.grant.opened: "no_topic" for v in rules.lanes if v.grant.topic in gone}
+        return [v for v in rules.lanes if v.grant.topic not in gone], withheld
+
+    def work(
+        self,
+        place: Place,
+        messages: Sequence[Any],
+        result: Judged,
+        rules: Rules,
+        withheld: dict[int, str],
+        mark: Mark,
+        epoch: int,
+        at_ms: int,
+    ) -> Work:
+        """What is to be written for a judged slice, dead letters included. TransientError without a dead-letter topic."""
+        withheld |= {v.grant.opened: "not_encodable" for v in result.broken}
+        outputs = [Output(topic, place.partition, entries) for topic, entries in result.entries.items()]
+        if result.faults:
+            outputs.append(letters(place, messages, result.faults, epoch, at_ms, self.tools.topics))
+        missed = frozenset(withheld) if result.records > result.tombstones else frozenset()
+        grants = [v.grant for v in rules.lanes] + [w.grant for w in rules.withheld]
+        names = {g.opened: g.grant.id for g in grants}
+        mark = replace(mark, off=mark.off | missed).with_gaps(result.gaps)
+        return Work(place, result, outputs, mark, {names[o]: why for o, why in withheld.items()})
+
+    def commit(
+        self, outputs: Sequence[Output], offsets: Mapping[Place, tuple[int, Mark]], epoch: int, group: Any
+    ) -> None:
+        """One transaction under one policy epoch; what it confirms is known from then on. Raises Aborted."""
+        sender = self.tools.sender
+        marks = {p: (at, replace(m, epoch=epoch, transaction=sender.transaction)) for p, (at, m) in offsets.items()}
+        sender.commit(outputs, {p: (at, m.text()) for p, (at, m) in marks.items()}, group)
+        for place, (at, mark) in marks.items():
+            standing = self.owned[place]
+            standing.next, standing.mark, standing.announced = at, mark, True
+
+    # -- what is due, in the policy thread
+
+    def turn(self) -> None:
+        """Look after announcements, epochs to confirm, partitions to try again, and the lag shown."""
+        state = self.policy.state
+        if state.epoch != self._epoch:
+            self._policy_changed(state)
+        with self.lock:
+            due = self._due(state)
+            group = self.feed.group()
+            if due and group is not None:
+                try:
+                    self.commit([], {p: (self.owned[p].next, m) for p, m in due.items()}, state.epoch, group)
+                except Aborted as abort:
+                    telemetry.aborted(abort.reason)  # the next turn tries again, with what the group is then
+            now = time.monotonic()
+            for place, standing in self.owned.items():
+                if "retry" in standing.waits and now >= standing.retry_at:
+                    self.go_on(place, "retry")
+        if time.monotonic() - self._lag_at > _LAG_EVERY_S:
+            self._lag_at = time.monotonic()
+            telemetry.lag(self.feed.lag(), self.tools.now_ms())
+
+    def _due(self, state: PolicyState) -> dict[Place, Mark]:
+        """Partitions that must confirm an epoch or announce this worker."""
+        changed = self._last_change(state)
+        return {
+            place: s.settled(state.epoch)
+            for place, s in self.owned.items()
+            if not s.announced or s.mark.epoch < changed.get(resource_of(place.topic), -1)
+        }
+
+    def _last_change(self, state: PolicyState) -> dict[str, int]:
+        if self._changed[0] is not state:
+            self._changed = state, last_change(state)
+        return self._changed[1]
+
+    def _policy_changed(self, state: PolicyState) -> None:
+        with self.lock:
+            after = self._last_change(state)
+            for place, standing in self.owned.items():
+                resource = resource_of(place.topic)
+                if after.get(resource, -1) > self._epoch and "stopped" in standing.waits:
+                    self._breaker(resource).reset()
+                    self.go_on(place, "stopped")
+        self._epoch = state.epoch
+        telemetry.epoch(state.epoch)
+        self.feed.subscribe([source_topic(resource) for resource in sorted(state.contracts)])
+
+    # -- waiting
+
+    def wait(self, place: Place, why: str, error: BaseException | None = None) -> None:
+        """Read nothing from a partition for now. Under the lock."""
+        standing = self.owned.get(place)
+        if standing is None or why in standing.waits:
+            return
+        standing.waits.add(why)
+        if why == "retry":
+            standing.retry_at = time.monotonic() + min(_RETRY_S * 2**standing.attempts, _RETRY_MAX_S)
+            standing.attempts = min(standing.attempts + 1, 10)
+        self.feed.pause([place])
+        telemetry.paused(place, why, error)
+
+    def go_on(self, place: Place, why: str) -> None:
+        """One reason less to wait. Under the lock."""
+        standing = self.owned.get(place)
+        if standing is None or why not in standing.waits:
+            return
+        standing.waits.discard(why)
+        telemetry.resumed(place, why)
+        if not standing.waits:
+            self.feed.resume([place])
+
+    def _rewind(self, unit: Unit) -> None:
+        with self.lock:
+            self.feed.rewind(unit, {place: standing.next for place, standing in self.owned.items()})
+
+    def _breaker(self, resource: str) -> Breaker:
+        return self._breakers.setdefault(resource, Breaker(self.tools.stop_share))
