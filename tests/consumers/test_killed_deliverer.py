@@ -23,8 +23,8 @@ from consumers.naming import table_name
 from tests.conftest import Cluster
 from tests.kit.grant_feed import GrantFeed
 
-KILLS = 4
-TRANSACTIONS = 300
+KILLS = 3
+TRANSACTIONS = 200
 CHILD = """
 import sys
 from infra.runtime.settings import Settings
