@@ -59,8 +59,8 @@ def unexpected(session: Session, error: BaseException, home: Path) -> int:
         session,
         BusError(
             Text(
-                f"a fault in the bus itself ({type(error).__name__}); nothing you wrote is to blame.",
-                f"总线程序自身故障({type(error).__name__}), 并非您的输入有误。",
+                f"a fault in the bus itself ({type(error).__name__}).",
+                f"总线程序自身故障({type(error).__name__})。",
             ),
             hint=Text(f"Please report it with {path}.", f"请附上 {path} 报告此问题。"),
         ),
@@ -77,7 +77,8 @@ def _record(error: BaseException, home: Path) -> Path:
     name = f"{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}.log"
     for folder in (home / "faults", Path(tempfile.gettempdir()) / f"exchange-bus-{os.getuid()}"):
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, exist_ok=True)
             path = folder / name
             path.touch(mode=0o600)
             path.write_text("".join(lines), encoding="utf-8")

@@ -57,6 +57,8 @@ def _invoke(session: Session, rest: list[str]) -> int:
     except typer.Abort:
         return failures.interrupted(session)
     except _CLICK_ERROR as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            return ConfigError.exit_code  # the help text has been shown
         raise _usage(error) from error
     return code if isinstance(code, int) else 0
 
@@ -67,16 +69,13 @@ def _usage(error: Any) -> ConfigError:
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "bus"
     kind = type(error).__name__
-    name = getattr(error, "option_name", None) or _parameter(error, context)
+    name = getattr(error, "option_name", None) or _parameter(error)
     chinese = {
         "NoSuchOption": f"没有选项 {name}。",
         "MissingParameter": f"缺少参数 {name}。",
         "BadParameter": f"参数 {name} 的值有误。",
         "BadOptionUsage": f"选项 {name} 用法有误。",
-        "NoArgsIsHelpError": "请指定要执行的操作。",
     }.get(kind, "命令行写法有误。" if "command" not in said else "没有这个命令。")
-    if kind == "NoArgsIsHelpError":
-        said = "say what to do."
     return ConfigError(
         Text(said if said.endswith((".", "?")) else said + ".", chinese),
         where=path,
@@ -84,11 +83,11 @@ def _usage(error: Any) -> ConfigError:
     )
 
 
-def _parameter(error: Any, context: Any) -> str:
+def _parameter(error: Any) -> str:
     parameter = getattr(error, "param", None)
     if parameter is None:
         return str(getattr(error, "param_hint", None) or "")
-    return str(parameter.get_error_hint(context)).strip("'")
+    return " / ".join(parameter.opts) if parameter.opts[0].startswith("-") else str(parameter.name or "").upper()
 
 
 def _home() -> Any:
