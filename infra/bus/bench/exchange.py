@@ -17,7 +17,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from infra.bus.bench import load
 from infra.bus.bench.pace import pace
-from infra.bus.bench.workers import process
+from infra.bus.workers import process
 from infra.control import apply_contract, apply_grant
 from infra.runtime.kafka import admin
 from infra.runtime.settings import Settings

@@ -61,6 +61,14 @@ def _register(resource: str, kind: _Kind, size: int, rng: Random) -> Register:
     return Register(resource, first, second + made[size:])
 
 
+def more_rows(register: Register, count: int, seed: int) -> list[Row]:
+    """`count` further rows of a register, none with a key it ever had."""
+    kind, rng = _KINDS[register.resource], Random(seed)
+    taken = {tuple(row[k] for k in kind.key) for rows in (register.first, register.second) for row in rows}
+    fresh = _unique(kind, count + len(taken) // 10 + 100, rng)
+    return [row for row in fresh if tuple(row[k] for k in kind.key) not in taken][:count]
+
+
 def _unique(kind: _Kind, size: int, rng: Random) -> list[Row]:
     """`size` rows of which no two have one key, though random identity numbers do meet."""
     rows: dict[tuple[Any, ...], Row] = {}
