@@ -147,12 +147,12 @@ def _pattern_test(field: ContractField, pattern: str) -> Test:
     """The whole value matches, judged by RE2: time linear in the value, whatever the pattern."""
     whole = f"^(?:{pattern})$"
     try:
-        pc.match_substring_regex(pa.array([""]), whole)
+        pc.match_substring_regex(pa.array([""], pa.string()), whole)
     except pa.ArrowInvalid as error:
         raise _wrong(
             field, "the pattern is not a regular expression RE2 knows", "pattern 不是 RE2 正则表达式", []
         ) from error
-    return lambda v: bool(pc.match_substring_regex(pa.array([v]), whole)[0].as_py())
+    return lambda v: bool(pc.match_substring_regex(pa.array([v], pa.string()), whole)[0].as_py())
 
 
 def _wrong(field: ContractField, en: str, zh: str, known: list[str]) -> ConfigError:
