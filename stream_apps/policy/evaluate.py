@@ -226,10 +226,23 @@ def _failed(view: View, batch: pa.RecordBatch, keys: ViewKeys, at_ms: int, why: 
     if batch.column("op")[0].as_py() == OPS[0]:  # a create: nothing can have been delivered
         return nothing(view.arrow, outcome, [(0, why)])
     try:
-        deletes = delete_rows(view, batch.column("key"), keys=keys, at_ms=at_ms)
+        deletes = delete_rows(view, _concerned(view, batch), keys=keys, at_ms=at_ms)
     except Exception:  # noqa: BLE001 - without a key there is nothing to delete; the row stays a dead letter
         return nothing(view.arrow, outcome, [(0, why)])
-    return Released(outcome, deletes.events, deletes.source, deletes.kafka_keys, deletes.deletes, [(0, why)])
+    source = np.zeros(len(deletes.source), np.int32)
+    return Released(outcome, deletes.events, source, deletes.kafka_keys, deletes.deletes, [(0, why)])
+
+
+def _concerned(view: View, event: pa.RecordBatch) -> Any:
+    """The raw keys one event is about: its own and, where its key changed, first the one its row had before."""
+    before: Any = event.column("before")
+    key: Any = event.column("key")
+    names = [name for name, _ in view.raw_key]
+    own = pa.StructArray.from_arrays([key.field(name) for name in names], names)
+    if not before[0].is_valid:
+        return own
+    old = pa.StructArray.from_arrays([before.field(name) for name in names], names)
+    return own if old[0].as_py() == own[0].as_py() else pa.concat_arrays([old, own])
 
 
 def delete_rows(view: View, raw_key: Any, *, keys: ViewKeys, at_ms: int) -> Released:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from schemas.avro_types import AvroType, primitive
+from schemas.avro_types import AvroType, is_nullable
 from stream_apps.policy.keys import ViewKeys
 from stream_apps.policy.masks.mask import Mask
+
+_STRUCTURE = ("type", "name", "namespace", "logicalType", "precision", "scale", "size")
+_TAKEN = frozenset({"ViewEvent", "Operation", "Key", "Row"})
+"""Type names of the view event's own schema."""
 
 
 class Pass(Mask):
@@ -17,12 +21,16 @@ class Pass(Mask):
 
     @classmethod
     def suits(cls, avro: AvroType) -> bool:
-        """Every type."""
-        return True
+        """Every type but a union of several that holds an enumeration: as a string it could meet another string."""
+        if isinstance(avro, list):
+            several = len(avro) - is_nullable(avro) > 1
+            kinds = [b.get("type") for b in avro if isinstance(b, dict)]
+            return not (several and "enum" in kinds) and all(cls.suits(b) for b in avro)
+        return all(cls.suits(t) for t in _inner(avro))
 
     def result(self, avro: AvroType) -> AvroType:
-        """The field's own type."""
-        return "string" if primitive(avro) == "enum" else avro
+        """The field's own type, bare: no documentation, default, alias or attribute, at any depth."""
+        return _bare(avro)
 
     def row(self, value: Any, keys: ViewKeys) -> Any:
         """The value."""
@@ -31,3 +39,30 @@ class Pass(Mask):
     def columns(self, column: Any, keys: ViewKeys) -> Any:
         """The column."""
         return column
+
+
+def _inner(avro: AvroType) -> list[AvroType]:
+    """The types directly within a type."""
+    if not isinstance(avro, dict):
+        return []
+    own = [avro[name] for name in ("items", "values") if name in avro]
+    kind = avro["type"]
+    return [*own, *(f["type"] for f in avro.get("fields", ())), *([] if isinstance(kind, str) else [kind])]
+
+
+def _bare(avro: AvroType) -> AvroType:
+    if isinstance(avro, list):
+        return [_bare(b) for b in avro]
+    if isinstance(avro, str):
+        return avro
+    if avro["type"] == "enum":
+        return "string"
+    out = {name: avro[name] for name in _STRUCTURE if name in avro}
+    if not isinstance(avro["type"], str):
+        out["type"] = _bare(avro["type"])
+    if out.get("name") in _TAKEN and not out.get("namespace"):
+        out["name"] += "_"
+    out |= {name: _bare(avro[name]) for name in ("items", "values") if name in avro}
+    if "fields" in avro:
+        out["fields"] = [{"name": f["name"], "type": _bare(f["type"])} for f in avro["fields"]]
+    return avro["type"] if set(out) == {"type"} and isinstance(out["type"], str) else out
