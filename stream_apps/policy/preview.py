@@ -56,7 +56,7 @@ def preview(
 
 def _run(contract: Contract, view: View, lines: Iterable[str], keys: ViewKeys, at_ms: int) -> Iterator[dict[str, Any]]:
     layout = arrow_schema(change_event_schema(contract))
-    numbered = iter(enumerate(line for line in lines if line.strip()))
+    numbered = iter(enumerate(lines))
     while chunk := list(islice(numbered, _CHUNK)):
         events: list[dict[str, Any]] = []
         answers: list[dict[str, Any]] = []
@@ -64,10 +64,13 @@ def _run(contract: Contract, view: View, lines: Iterable[str], keys: ViewKeys, a
         for n, line in chunk:
             answers.append({"n": n, "emitted": [], "reason": None})
             try:
-                events.append(_event(contract, line))
-                place[len(events) - 1] = len(answers) - 1
+                event = _event(contract, line)
+                _batch(layout, [event])
             except InvalidRowError as error:
                 answers[-1]["reason"] = f"invalid: {error}"
+            else:
+                place[len(events)] = len(answers) - 1
+                events.append(event)
         if events:
             released = evaluate(view, _batch(layout, events), keys=keys, at_ms=at_ms)
             _fill(answers, place, released)
@@ -98,15 +101,25 @@ def _event(contract: Contract, line: str) -> dict[str, Any]:
 
 
 def _batch(layout: pa.Schema, events: list[dict[str, Any]]) -> pa.RecordBatch:
-    """The events as the exchange would have decoded them; what only the wire carries is empty, and no policy looks at it."""
+    """The events as the exchange would have decoded them; what only the wire carries is empty, and no policy looks at it.
+
+    InvalidRowError if a value cannot be held by its field's column: half a character, a decimal with too many digits.
+    """
     columns = []
     for field in layout:
         if field.name in ("op", "key", "before", "after"):
-            columns.append(pa.array([e[field.name] for e in events], field.type))
+            columns.append(_column([e[field.name] for e in events], field))
         else:
             columns.append(pa.nulls(len(events), field.type))
     loose = pa.schema([f.with_nullable(True) for f in layout])
     return pa.RecordBatch.from_arrays(columns, schema=loose)
+
+
+def _column(values: list[Any], field: Any) -> Any:
+    try:
+        return pa.array(values, field.type)
+    except (pa.ArrowException, ValueError, TypeError, OverflowError):  # its text may hold the value
+        raise InvalidRowError(f"{field.name}: a value does not fit its field") from None
 
 
 def _fill(answers: list[dict[str, Any]], place: dict[int, int], released: Released) -> None:

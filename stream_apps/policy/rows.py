@@ -6,13 +6,15 @@ import base64
 import binascii
 import datetime as dt
 import decimal
+import sys
 from typing import Any
 
 from schemas.avro_types import AvroType, branches, logical, primitive
 from schemas.clock import SHANGHAI
 from schemas.contract import Contract
 
-_INT_BITS = {"int": 32, "long": 64}
+_LIMITS = {"int": 1 << 31, "long": 1 << 63}
+_MAX_FLOAT = sys.float_info.max
 
 
 class InvalidRowError(ValueError):
@@ -36,15 +38,7 @@ def _field(row: dict[str, Any], name: str, avro: AvroType, has_default: bool, de
 
 def _value(value: Any, avro: AvroType, path: str) -> Any:
     if isinstance(avro, list):
-        if value is None and "null" in avro:
-            return None
-        for branch in avro:
-            if branch != "null":
-                try:
-                    return _value(value, branch, path)
-                except InvalidRowError:
-                    continue
-        raise _expected(path, " or ".join(primitive(b) for b in avro))
+        return _branch(value, avro, path)
     kind, lt = primitive(avro), logical(avro)
     if isinstance(avro, dict):
         if kind == "record" and isinstance(value, dict):
@@ -59,16 +53,31 @@ def _value(value: Any, avro: AvroType, path: str) -> Any:
     return _logical(value, lt, avro, path) if lt else _plain(value, kind, path)
 
 
+def _branch(value: Any, union: list[Any], path: str) -> Any:
+    """The value as the first branch of the union that takes it."""
+    if value is None and "null" in union:
+        return None
+    for branch in union:
+        if branch != "null":
+            try:
+                return _value(value, branch, path)
+            except InvalidRowError:
+                continue
+    raise _expected(path, " or ".join(primitive(b) for b in union))
+
+
 def _plain(value: Any, kind: str, path: str) -> Any:
     if kind == "string" and isinstance(value, str):
         return value
     if kind == "boolean" and isinstance(value, bool):
         return value
-    if kind in _INT_BITS and isinstance(value, int) and not isinstance(value, bool):
-        if -(1 << _INT_BITS[kind] - 1) <= value < 1 << _INT_BITS[kind] - 1:
+    if kind in _LIMITS and isinstance(value, int) and not isinstance(value, bool):
+        limit = _LIMITS[kind]
+        if -limit <= value < limit:
             return value
     if kind in ("float", "double") and isinstance(value, (int, float)) and not isinstance(value, bool):
-        return float(value)
+        if abs(value) <= _MAX_FLOAT or isinstance(value, float):
+            return float(value)
     if kind in ("bytes", "fixed") and isinstance(value, str):
         return _bytes(value, path)
     raise _expected(path, kind)
@@ -93,10 +102,10 @@ def _logical(value: Any, lt: str, avro: AvroType, path: str) -> Any:
     raise _expected(path, lt)
 
 
-_LOGICAL = frozenset(
-    ["date", "timestamp-millis", "timestamp-micros", "local-timestamp-millis", "local-timestamp-micros"]
-    + ["time-millis", "time-micros", "decimal"]
-)
+_INSTANTS = ("timestamp-millis", "timestamp-micros")
+_LOCAL = ("local-timestamp-millis", "local-timestamp-micros")
+_TIMES = ("time-millis", "time-micros")
+_LOGICAL = frozenset(["date", *_INSTANTS, *_LOCAL, *_TIMES, "decimal"])
 
 
 def _date(value: Any) -> dt.date:
