@@ -91,7 +91,8 @@ def _settle(view: View, batch: pa.RecordBatch, verdict: Verdict, keys: ViewKeys,
     rows = np.nonzero(verdict.settled & known)[0]
     if len(rows) == 0:
         return
-    before, after = batch.column("before"), batch.column("after")
+    before: Any = batch.column("before")
+    after: Any = batch.column("after")
     differs, visible = np.zeros(len(rows), np.bool_), np.zeros(len(rows), np.bool_)
     at = pa.array(rows)
     unequal: dict[str, npt.NDArray[np.bool_]] = {}
@@ -130,12 +131,12 @@ def _unequal(a: Any, b: Any) -> npt.NDArray[np.bool_]:
 
 def _raw_key(view: View, batch: pa.RecordBatch, verdict: Verdict, gone: Rows, came: Rows, order: Rows) -> Any:
     """The raw key of every event, as a struct column in output order."""
-    key = batch.column("key")
+    key: Any = batch.column("key")
     rows = np.concatenate((gone, came))
     names = [name for name, _ in view.raw_key]
     columns = [key.field(name) for name in names]
     if verdict.old_key.any():
-        before = batch.column("before")
+        before: Any = batch.column("before")
         columns = [pa.concat_arrays([c, before.field(name)]) for c, name in zip(columns, names, strict=True)]
         rows = np.concatenate((np.where(verdict.old_key[gone], gone + len(batch), gone), came))
     at = pa.array(rows[order])

@@ -71,9 +71,10 @@ def nothing(schema: pa.Schema, outcome: npt.NDArray[np.int8], failed: list[tuple
 def joined(first: Released, second: Released) -> Released:
     """The answers to two consecutive batches as the answer to one."""
     offset = len(first.outcome)
+    events: pa.RecordBatch = pa.concat_batches([first.events, second.events])  # type: ignore[attr-defined]
     return Released(
         np.concatenate((first.outcome, second.outcome)),
-        pa.concat_batches([first.events, second.events]),
+        events,
         np.concatenate((first.source, second.source + np.int32(offset))),
         pa.concat_arrays([first.kafka_keys, second.kafka_keys]),
         np.concatenate((first.deletes, second.deletes)),

@@ -63,7 +63,7 @@ def _branch(value: Any, union: list[Any], path: str) -> Any:
                 return _value(value, branch, path)
             except InvalidRowError:
                 continue
-    raise _expected(path, " or ".join(primitive(b) for b in union))
+    raise _expected(path, " or ".join(logical(b) or primitive(b) for b in union if b != "null"))
 
 
 def _plain(value: Any, kind: str, path: str) -> Any:
@@ -71,16 +71,28 @@ def _plain(value: Any, kind: str, path: str) -> Any:
         return value
     if kind == "boolean" and isinstance(value, bool):
         return value
-    if kind in _LIMITS and isinstance(value, int) and not isinstance(value, bool):
-        limit = _LIMITS[kind]
-        if -limit <= value < limit:
-            return value
-    if kind in ("float", "double") and isinstance(value, (int, float)) and not isinstance(value, bool):
-        if abs(value) <= _MAX_FLOAT or isinstance(value, float):
-            return float(value)
+    if kind in _LIMITS and _is_whole(value) and -_LIMITS[kind] <= value < _LIMITS[kind]:
+        return value
+    if kind in ("float", "double") and _is_number(value):
+        return float(value)
     if kind in ("bytes", "fixed") and isinstance(value, str):
         return _bytes(value, path)
     raise _expected(path, kind)
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a float can hold it: any float, and a whole number that is not too large to become one."""
+    whole = isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _MAX_FLOAT
+    return whole or isinstance(value, float)
+
+
+def _is_float(value: Any) -> bool:
+    """Whether a number of JSON is one a float can hold."""
+    return isinstance(value, float) or (_is_whole(value) and abs(value) <= _MAX_FLOAT)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _logical(value: Any, lt: str, avro: AvroType, path: str) -> Any:

@@ -25,5 +25,5 @@ def tokens(column: Any, key: bytes) -> Any:
 
 def _hashed(words: Any, key: bytes) -> Any:
     digests = Hmac(key).digests(words.cast(pa.binary()).to_pylist())
-    offsets = np.arange(0, len(words) * _TOKEN + 1, _TOKEN, dtype=np.int32)
+    offsets: Any = np.arange(0, len(words) * _TOKEN + 1, _TOKEN, dtype=np.int32)
     return pa.StringArray.from_buffers(len(words), pa.py_buffer(offsets), pa.py_buffer(digests.hex().encode()))

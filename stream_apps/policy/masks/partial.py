@@ -43,9 +43,9 @@ class Partial(Mask):
 
     def columns(self, column: Any, keys: ViewKeys) -> Any:
         """Head, stars and tail joined; a value too short has neither head nor tail."""
-        lengths = pc.utf8_length(column)
+        lengths: Any = pc.utf8_length(column)
         kept = self.keep_first + self.keep_last
-        long_enough = pc.greater(lengths, kept)
+        long_enough: Any = pc.greater(lengths, pa.scalar(kept, pa.int32()))
         hidden = pc.if_else(long_enough, pc.subtract(lengths, kept), lengths)
         parts = [_stars(hidden)]
         if self.keep_first:
@@ -60,7 +60,7 @@ class Partial(Mask):
 def _stars(counts: Any) -> Any:
     """A string of that many `*` for each count, cut from one long run of them; null for null."""
     numbers = pc.fill_null(counts, 0).to_numpy(zero_copy_only=False).astype(np.int64)
-    offsets = np.concatenate(([0], np.cumsum(numbers)))
+    offsets: Any = np.concatenate(([0], np.cumsum(numbers)))
     if offsets[-1] > np.iinfo(np.int32).max:
         raise OverflowError("more stars than one column holds")
     run = pa.py_buffer(b"*" * int(offsets[-1]))
