@@ -32,7 +32,7 @@ check: setup         ## what CI runs: format, lint, types, layers, fresh docs, t
 	@$(BIN)/python -m pytest
 
 bench: setup         ## every benchmark there is
-	@$(BIN)/bus bench all
+	@$(BIN)/bus bench all --page infra/bus/bench/README.md
 
 format: setup
 	@$(BIN)/ruff format .

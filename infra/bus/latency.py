@@ -10,6 +10,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,6 +37,16 @@ class RowMeter:
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
     _base: int = 0
+
+    def settle(self, rows: int, limit_s: float) -> None:
+        """Wait until the table exists and has exactly `rows` rows: what came before is through. TransientError if not."""
+        deadline = time.monotonic() + limit_s
+        while (have := self._count() if self.path.exists() else 0) != rows:
+            if time.monotonic() > deadline:
+                raise TransientError(
+                    Text(f"{have} rows, not {rows}.", f"{have} 行, 应为 {rows} 行。"), where=self.grant
+                )
+            self._stop.wait(_LOOK_S)
 
     def start(self) -> None:
         """Remember how many rows there are, and begin to watch."""
@@ -66,9 +77,11 @@ class RowMeter:
                 have = now_have
 
     def _count(self) -> int:
-        with sqlite3.connect(f"file:{self.path}?mode=ro", uri=True) as db:
-            row = db.execute(f'SELECT count(*) FROM "{table_name(self.grant)}"').fetchone()
-        db.close()
+        with closing(sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)) as db:
+            try:
+                row = db.execute(f'SELECT count(*) FROM "{table_name(self.grant)}"').fetchone()
+            except sqlite3.OperationalError:  # the deliverer has not made the table yet
+                return 0
         return int(row[0])
 
 

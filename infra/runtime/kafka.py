@@ -83,6 +83,9 @@ def consumer_config(settings: Settings, group: str, **more: Any) -> Config:
             "heartbeat.interval.ms": 1_500,
             "partition.assignment.strategy": "cooperative-sticky",
             "fetch.wait.max.ms": 50,
+            # at the default of 1 s a reader that empties the queue faster than it fills stands still: 122,000 records/s
+            # against more than 560,000
+            "fetch.queue.backoff.ms": 10,
             "topic.metadata.refresh.interval.ms": 30_000,
         }
         | more

@@ -116,8 +116,8 @@ def load(settings: Settings, resource: str, schema_id: int, events: int) -> None
     """
     codec = codec_for(change_event_schema(contract(resource)), schema_id)
     producer = Producer(producer_config(settings))
-    for batch, keys in _batches(codec.arrow, events):
-        values = codec.encode(batch)
+    for events_, keys in _batches(codec.arrow, events):
+        values = codec.encode(events_)
         messages = [{"value": v, "key": k} for v, k in zip(values, keys, strict=True)]
         if producer.produce_batch(source_topic(resource), messages, partition=0) != len(messages):
             raise TransientError(
@@ -137,12 +137,13 @@ def _batches(schema: pa.Schema, events: int) -> Iterator[tuple[pa.RecordBatch, l
         first = start - half if update else start
         after = rows(first, n, int(update))
         before: list[dict[str, Any] | None] = [*rows(first, n, 0)] if update else [None] * n
-        yield _batch(schema, "u" if update else "c", before, after, start), [r["id_no"].encode() for r in after]
+        yield batch(schema, "u" if update else "c", before, after, start), [r["id_no"].encode() for r in after]
 
 
-def _batch(
+def batch(
     schema: pa.Schema, op: str, before: list[dict[str, Any] | None], after: list[dict[str, Any]], start: int
 ) -> pa.RecordBatch:
+    """Change events of one operation, laid out as `schema`. `start` numbers them."""
     n = len(after)
     columns: dict[str, list[Any]] = {
         "op": [op] * n,

@@ -7,14 +7,19 @@ import sqlite3
 import urllib.request
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin._listoffsets import OffsetSpec
 from prometheus_client.parser import text_string_to_metric_families
 
 from consumers.naming import table_name
 from infra.bus.demo.city import Row
+from infra.runtime.kafka import admin
+from infra.runtime.settings import Settings
 
 JUDGED = "bus_exchange_judged_events"
 _NOT_RELEASED = ("filtered", "unchanged", "not_valid")
@@ -66,23 +71,24 @@ def withheld(counts: Counter[str]) -> int:
     return sum(counts[o] for o in _NOT_RELEASED)
 
 
+def records_past(settings: Settings, topic: str, fence: Mapping[int, int]) -> int:
+    """Offsets in a grant's topic at or behind its fence: must be 0, or something was written after access ended."""
+    places = {TopicPartition(topic, p): OffsetSpec.latest() for p in fence}  # type: ignore[no-untyped-call]
+    ends = admin(settings).list_offsets(places)
+    return sum(max(0, f.result().offset - fence[p.partition]) for p, f in ends.items())
+
+
 def table_rows(path: Path, grant: str, fields: Iterable[str]) -> Counter[tuple[Any, ...]]:
     """The released fields of every row in a subscriber's table."""
     names = ", ".join(f'"{f}"' for f in fields)
-    db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-    try:
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
         return Counter(db.execute(f'SELECT {names} FROM "{table_name(grant)}"').fetchall())
-    finally:
-        db.close()
 
 
 def held_events(path: Path, grant: str) -> int:
     """View events whose effect is in the file, counted in the transactions of their rows."""
-    db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-    try:
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
         found = db.execute("SELECT sum(events) FROM _bus_positions WHERE grant_id = ?", [grant]).fetchone()
-    finally:
-        db.close()
     return int(found[0] or 0)
 
 

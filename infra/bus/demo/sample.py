@@ -43,6 +43,10 @@ class Sample:
     sent: list[Sent]
     live: list[Row]
 
+    def register(self, resource: str) -> Register:
+        """The register behind a resource."""
+        return next(s.register for s in self.sent if s.contract.id == resource)
+
     def changes(self, resource: str) -> list[Change]:
         """Every change of a resource in the order in which it is published."""
         one = next(s for s in self.sent if s.contract.id == resource)

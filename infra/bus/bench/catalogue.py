@@ -1,0 +1,111 @@
+"""The benchmarks by name, each from nothing to `.bus/bench/NAME.json`, on clusters of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import secrets
+import shutil
+import statistics
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from infra.bus.bench import exchange, latency, many
+from infra.cluster import Progress, running
+from infra.runtime.settings import Settings
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """Where a benchmark works and how it tells.
+
+    folder  its results; what it needed meanwhile is in `folder/work` and is removed before each benchmark
+    quick   a tenth of the load, to see that it runs; its figures count for nothing
+    """
+
+    folder: Path
+    repository: str | None
+    progress: Progress
+    say: Say
+    quick: bool = False
+
+    @contextmanager
+    def cluster(self, name: str) -> Iterator[Settings]:
+        """Settings of a fresh cluster that ends with the block."""
+        home = self.folder / "work" / name
+        shutil.rmtree(home, ignore_errors=True)
+        home.mkdir(parents=True, mode=0o700)
+        key = home / "master.key"
+        key.touch(mode=0o600)
+        key.write_text(secrets.token_hex(32) + "\n")
+        with running(home / "cluster", repository=self.repository, progress=self.progress) as state:
+            yield Settings(
+                home=home / "cluster",
+                bootstrap_servers=state.bootstrap_servers,
+                registry_url=state.registry_url,
+                key_file=key,
+            )
+
+
+def bench_exchange(bench: Bench) -> dict[str, Any]:
+    """Ratio of the exchange to a byte copy, with one and with four grants; and 200 resources at one event a second."""
+    events, rounds = (50_000, 1) if bench.quick else (500_000, 3)
+    found: list[exchange.Round] = []
+    for views in (1, 4):
+        with bench.cluster(f"exchange-{views}") as settings:
+            found += exchange.measure(settings, views, events, rounds, bench.folder / "work" / "logs", bench.say)
+    bench.say("200 resources, one event a second each")
+    with bench.cluster("many") as settings:
+        spread = many.measure(settings, 200, 5 if bench.quick else 30, bench.folder / "work")
+    return {
+        "ratio_to_copy": exchange.ratios(found),
+        "records_per_second": {
+            str(v): {
+                "copy": round(statistics.median(r.copy for r in found if r.views == v)),
+                "exchange": round(statistics.median(r.exchange for r in found if r.views == v)),
+            }
+            for v in (1, 4)
+        },
+        "rounds": [{"views": r.views, "copy": round(r.copy), "exchange": round(r.exchange)} for r in found],
+        "events": events,
+        "release_ms_200_resources": spread,
+    }
+
+
+def bench_latency(bench: Bench) -> dict[str, Any]:
+    """Publish acknowledged to row in SQLite, at 500 events a second."""
+    with bench.cluster("latency") as settings:
+        seconds = 5 if bench.quick else 30
+        found = latency.measure(settings, seconds, bench.folder / "work")
+    return {"committed_ms": found, "events_per_second": latency.RATE, "seconds": seconds}
+
+
+BENCHES: dict[str, Callable[[Bench], dict[str, Any]]] = {"exchange": bench_exchange, "latency": bench_latency}
+
+
+def run(name: str, bench: Bench) -> dict[str, Any]:
+    """Run a benchmark and write its file; what it found, with the machine it was found on."""
+    found = BENCHES[name](bench) | {"machine": machine(), "quick": bench.quick}
+    path = bench.folder / f"{name}.json"
+    draft = path.with_suffix(".part")
+    draft.write_text(json.dumps(found, indent=2) + "\n")
+    draft.replace(path)
+    return found
+
+
+def machine() -> dict[str, Any]:
+    """The machine's size."""
+    return {
+        "cores": os.cpu_count(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+    }

@@ -1,0 +1,60 @@
+"""The page of measured figures, made from the result files: the only place where numbers are written down."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+_HEAD = """# Measured
+
+Made by `bus bench all --page FILE` (`make bench`) from `.bus/bench/*.json`; do not edit. Ratios are medians of interleaved
+rounds in one run on one broker; absolute figures are this machine's. The rival is a byte copy: consume in batches,
+`produce_batch`, one transaction with offsets per poll (`infra/bus/bench/copy_loop.py`). The exchange decodes, filters,
+applies four masks (one a keyed pseudonym), encodes and produces, on the same limits; half of the events are updates with
+`before`.
+"""
+
+
+def write_page(folder: Path, path: Path) -> None:
+    """Write the page from the results in `folder`."""
+    found = {p.stem: json.loads(p.read_text()) for p in sorted(folder.glob("*.json"))}
+    parts = [_HEAD]
+    if "exchange" in found:
+        parts.append(_exchange(found["exchange"]))
+    if "latency" in found:
+        parts.append(_latency(found["latency"]))
+    path.write_text("\n".join(parts))
+
+
+def _exchange(found: dict[str, Any]) -> str:
+    lines = [
+        f"## Exchange ({_machine(found)}, {found['events']:,} records)",
+        "",
+        "| views of one resource | copy, records/s | exchange, records/s | ratio to copy |",
+        "| --- | --- | --- | --- |",
+    ]
+    for views, ratio in found["ratio_to_copy"].items():
+        rates = found["records_per_second"][views]
+        lines.append(f"| {views} | {rates['copy']:,} | {rates['exchange']:,} | {ratio} |")
+    spread = found["release_ms_200_resources"]
+    lines += [
+        "",
+        "200 resources with one event a second each on one worker, publish acknowledged to released: "
+        f"p50 {spread['p50']} ms, p99 {spread['p99']} ms, max {spread['max']} ms.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _latency(found: dict[str, Any]) -> str:
+    took = found["committed_ms"]
+    return (
+        f"## Latency ({_machine(found)}, {found['events_per_second']} events/s for {found['seconds']} s)\n\n"
+        f"Publish acknowledged to row committed in SQLite: p50 {took['p50']} ms, p99 {took['p99']} ms, max {took['max']} ms.\n"
+    )
+
+
+def _machine(found: dict[str, Any]) -> str:
+    size = found["machine"]
+    return f"{size['cores']} cores, {size['memory_gib']} GiB, {size['system']}, Python {size['python']}"

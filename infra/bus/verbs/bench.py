@@ -1,0 +1,58 @@
+"""bus bench: what the bus costs, measured on this machine."""
+
+from pathlib import Path
+import typer
+
+from infra.bus.output import facts, note, table
+from infra.bus.session import Session
+from schemas.errors import ConfigError
+from schemas.text import Text
+
+
+def add(app: typer.Typer, session: Session) -> None:
+    """The verb of this group."""
+    say = session.say
+    page_option = typer.Option(None, "--page", help=say("Write the page of figures here.", "将结果页写到此文件。"))
+
+    @app.command(
+        rich_help_panel=say("See it work", "演示与测量"),
+        help=say("Measure: exchange, latency, or all. Minutes.", "测量: exchange、latency 或 all, 需数分钟。"),
+    )
+    def bench(
+        name: str = typer.Argument(..., metavar="exchange|latency|all"),
+        page: Path | None = page_option,
+        quick: bool = typer.Option(
+            False, "--quick", help=say("A tenth of the load; proves nothing.", "十分之一负载, 仅验证可运行。")
+        ),
+    ) -> None:
+        _bench(session, name, page, quick)
+
+
+def _bench(session: Session, name: str, page: Path | None, quick: bool) -> None:
+    from infra.bus.bench.catalogue import BENCHES, Bench, run
+    from infra.bus.bench.page import write_page
+    from infra.bus.progress import progress
+
+    names = list(BENCHES) if name == "all" else [name]
+    if not set(names) <= set(BENCHES):
+        known = ", ".join(BENCHES)
+        raise ConfigError(
+            Text(f"there is no benchmark '{name}'.", f"没有名为 '{name}' 的测量。"),
+            hint=Text(f"There are: {known}, all.", f"可用: {known}, all。"),
+        )
+    settings = session.settings()
+    folder = settings.home / "bench"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for one in names:
+        with progress(session) as shown:
+            bench = Bench(
+                folder.resolve(), settings.maven_repository, shown, lambda line: note(session, Text(line, line)), quick
+            )
+            found = run(one, bench)
+        if session.json:
+            facts(session, {one: found})
+        else:
+            rows = [[key, str(value)] for key, value in found.items() if key not in ("rounds", "machine")]
+            table([one, ""], rows)
+    if page is not None:
+        write_page(folder, page)
