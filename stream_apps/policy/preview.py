@@ -92,7 +92,7 @@ def _event(contract: Contract, line: str) -> dict[str, Any]:
         try:
             out[side] = None if row is None else typed_row(contract, row)
         except InvalidRowError as error:
-            raise InvalidRowError(f"{side}: {error}") from None
+            raise InvalidRowError(str(error) if side == "after" else f"before: {error}") from None
     row = out["after"] if out["after"] is not None else out["before"]
     if row is None:
         raise InvalidRowError("neither before nor after")

@@ -82,12 +82,6 @@ def _plain(value: Any, kind: str, path: str) -> Any:
 
 def _is_number(value: Any) -> bool:
     """Whether a float can hold it: any float, and a whole number that is not too large to become one."""
-    whole = isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _MAX_FLOAT
-    return whole or isinstance(value, float)
-
-
-def _is_float(value: Any) -> bool:
-    """Whether a number of JSON is one a float can hold."""
     return isinstance(value, float) or (_is_whole(value) and abs(value) <= _MAX_FLOAT)
 
 

@@ -41,7 +41,7 @@ def contract(fields: list[dict[str, Any]]) -> Contract:
 
 
 def test_a_view_schema_holds_no_text_default_symbol_alias_or_attribute_at_any_depth() -> None:
-    fields = {name: "pass" for name in ("id", "home", "marks", "fee")}
+    fields = dict.fromkeys(("id", "home", "marks", "fee"), "pass")
     view = compile_view(contract(FIELDS), parse_grant(grant_document(fields=fields, before=True)))
     assert "secret" not in json.dumps(view.schema, ensure_ascii=False).lower()
     parse_schema(view.schema, _force=True)
