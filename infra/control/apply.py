@@ -67,7 +67,8 @@ def apply_files(
     is waited for. Raises ConfigError for a document that is refused (nothing was written), Overtaken if another command
     was faster, TransientError if something is out of reach; all may simply be run again.
     """
-    return _apply(settings, read_documents(paths), dry_run, by, now_ms)
+    documents = read_documents(paths)  # a typing error is told even where no cluster is
+    return _apply(settings.located(), documents, dry_run, by, now_ms)
 
 
 def _apply(settings: Settings, documents: Documents, dry_run: bool, by: str, now_ms: int | None) -> list[Applied]:

@@ -1,6 +1,7 @@
 """bus bench: what the bus costs, measured on this machine."""
 
 from pathlib import Path
+
 import typer
 
 from infra.bus.output import facts, note, table

@@ -87,7 +87,7 @@ def _apply(session: Session, paths: list[Path], dry_run: bool) -> None:
             where="bus apply",
             hint=Text("For example: bus apply -f contracts/ -f grants/", "例如: bus apply -f contracts/ -f grants/"),
         )
-    found = apply_files(session.settings().located(), paths, dry_run=dry_run, by=session.person)
+    found = apply_files(session.settings(), paths, dry_run=dry_run, by=session.person)
     if session.json:
         facts(session, found)
         return

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+
 import typer
 
 from infra.bus.session import Session

@@ -1,0 +1,101 @@
+"""`bus preview` keeps the interface that approvers' tools rely on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.infra.bus.command import bus
+from tests.infra.control.world import contract_source, grant_document
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    source = contract_source("w.r")
+    source["fields"].append({"name": "since", "type": {"type": "int", "logicalType": "date"}})
+    granted = grant_document(
+        "w", fields={"uscc": "pass", "person": "pseudonym", "since": "pass"}, where="since >= DATE '2000-01-01'"
+    )
+    (tmp_path / "c.avsc").write_text(json.dumps(source), encoding="utf-8")
+    (tmp_path / "g.yaml").write_text(yaml.safe_dump(granted), encoding="utf-8")
+    old, new = row("A", "1999-12-31"), row("B", "2020-02-29")
+    events: list[dict[str, Any]] = [
+        {"op": "c", "before": None, "after": row("A", "2020-02-29")},
+        {"op": "c", "before": None, "after": old},
+        {"op": "u", "before": row("A", "2020-02-29"), "after": new},
+        {"op": "d", "before": new, "after": None},
+    ]
+    (tmp_path / "e.jsonl").write_text("".join(json.dumps(e) + "\n" for e in events), encoding="utf-8")
+    return tmp_path
+
+
+def row(uscc: str, since: str) -> dict[str, Any]:
+    return {"uscc": uscc, "name": None, "person": "王小明", "since": since}
+
+
+def preview(folder: Path, *more: object) -> tuple[int, str, str]:
+    done = bus(
+        "preview",
+        "--contract",
+        folder / "c.avsc",
+        "--grant",
+        folder / "g.yaml",
+        "--events",
+        folder / "e.jsonl",
+        *more,
+        home=folder / "nowhere",
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_one_line_out_for_each_line_in_in_order(files: Path) -> None:
+    code, out, err = preview(files, "--json")
+    answers = [json.loads(line) for line in out.splitlines()]
+    assert (code, err) == (0, "")
+    assert [a["n"] for a in answers] == [0, 1, 2, 3]
+    assert all(set(a) == {"n", "emitted", "reason"} for a in answers)
+    assert [[e["op"] for e in a["emitted"]] for a in answers] == [["c"], [], ["d", "c"], ["d"]]
+    assert answers[1]["reason"]
+    assert answers[0]["emitted"][0].keys() == {"op", "key", "before", "after"}
+    assert answers[0]["emitted"][0]["key"] == {"uscc": "A"}
+    assert answers[0]["emitted"][0]["after"]["since"] == "2020-02-29"
+    assert "王小明" not in out
+
+
+def test_the_pseudonym_key_decides_pseudonyms_and_without_one_they_are_documented(files: Path) -> None:
+    key = files / "k"
+    key.write_text("11" * 32)
+    key.chmod(0o600)
+    first, again = preview(files, "--json")[1], preview(files, "--json")[1]
+    other = preview(files, "--json", "--key-file", key)[1]
+    assert first == again != other
+
+
+@pytest.mark.parametrize(
+    "change", [{"fields": {"nowhere": "pass"}}, {"where": "person = 'x'"}, {"resource": "other.r"}]
+)
+def test_a_rejected_grant_is_one_json_error_and_exit_code_2(files: Path, change: dict[str, Any]) -> None:
+    (files / "g.yaml").write_text(yaml.safe_dump(grant_document("w", **change)), encoding="utf-8")
+    code, out, err = preview(files, "--json")
+    error = json.loads(err)["error"]
+    assert (code, out) == (2, "")
+    assert error.keys() == {"where", "message"}
+    assert error["where"].startswith(str(files / "g.yaml"))
+
+
+def test_a_rejected_contract_is_one_json_error_and_exit_code_2(files: Path) -> None:
+    (files / "c.avsc").write_text(json.dumps(contract_source("w.r", key=["absent"])), encoding="utf-8")
+    code, out, err = preview(files, "--json")
+    assert (code, out) == (2, "")
+    assert json.loads(err)["error"]["where"].startswith(str(files / "c.avsc"))
+
+
+def test_without_json_a_person_reads_the_same(files: Path) -> None:
+    code, out, _ = preview(files, "--lang", "zh")
+    assert code == 0
+    assert "未放行原因" in out
+    assert '{"uscc": "A"}' in out
