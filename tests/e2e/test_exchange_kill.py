@@ -1,0 +1,84 @@
+"""The exchange is killed in mid-flow, again and again, and every record is counted."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.conftest import Cluster
+from tests.kit.exchange_lab import Lab, Worker, row, with_key, within, worker
+
+_KILLS = 5
+
+
+@contextmanager
+def publishing(lab: Lab, published: list[int]) -> Iterator[threading.Event]:
+    """Publish rows 0, 1, 2 … to the lab's partitions in turn until told to stop; `published[0]` counts the acknowledged."""
+    stop = threading.Event()
+
+    def run() -> None:
+        while not stop.is_set():
+            first = published[0]
+            lab.publish([("c", None, row(i)) for i in range(first, first + 100)], (first // 100) % lab.partitions)
+            published[0] = first + 100
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield stop
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_five_kills_in_mid_flow_lose_no_event_and_double_none(cluster: Cluster, unique: str, tmp_path: Path) -> None:
+    settings = with_key(cluster.settings)
+    lab = Lab(settings, unique)
+    lab.apply()
+    lab.open(1)
+    lab.open(2, where="district = 'a'")
+    published = [0]
+    exchange = Worker(settings, tmp_path / "worker.log", ["kill-test"])
+    exchange.start()
+    try:
+        with publishing(lab, published):
+            for _ in range(_KILLS):
+                before = lab.committed()[0]
+                within(30, lambda: lab.committed()[0] > before)  # noqa: B023 - called at once
+                exchange.kill()
+                exchange.start()
+        lab.settled(40)
+    finally:
+        exchange.stop()
+    expected = {f"k{i}".encode(): 1 for i in range(published[0])}
+    assert Counter(key for key, _ in keys(lab, 1)) == expected
+    assert Counter(key for key, _ in keys(lab, 2)) == expected
+
+
+def test_two_workers_and_a_rebalance_lose_no_event_and_double_none(
+    cluster: Cluster, unique: str, tmp_path: Path
+) -> None:
+    settings = with_key(cluster.settings)
+    lab = Lab(settings, unique, partitions=2)
+    lab.apply()
+    lab.open(1)
+    published = [0]
+    with worker(settings, tmp_path / "one.log") as one, publishing(lab, published) as stop:
+        within(30, lambda: lab.committed(0)[0] > 0 and lab.committed(1)[0] > 0)
+        first = {lab.committed(p)[1].transaction for p in (0, 1)}
+        assert len(first) == 1
+        with worker(settings, tmp_path / "two.log"):
+            within(30, lambda: len({lab.committed(p)[1].transaction for p in (0, 1)}) == 2)
+            one.stop()
+            within(30, lambda: not {lab.committed(p)[1].transaction for p in (0, 1)} & first)
+            stop.set()
+            lab.settled(30)
+    assert Counter(key for key, _ in keys(lab, 1)) == {f"k{i}".encode(): 1 for i in range(published[0])}
+
+
+def keys(lab: Lab, n: int) -> list[tuple[bytes, int]]:
+    """Kafka keys of everything in a grant's topic, and their partitions."""
+    return [(m.key(), m.partition()) for m in lab.messages(f"grant.{lab.word}.g.{n}.g1")]
