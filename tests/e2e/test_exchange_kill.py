@@ -62,18 +62,18 @@ def test_two_workers_and_a_rebalance_lose_no_event_and_double_none(
     cluster: Cluster, unique: str, tmp_path: Path
 ) -> None:
     settings = with_key(cluster.settings)
-    lab = Lab(settings, unique, partitions=2)
+    lab = Lab(settings, unique, partitions=4)
     lab.apply()
     lab.open(1)
     published = [0]
     with worker(settings, tmp_path / "one.log") as one, publishing(lab, published) as stop:
-        within(30, lambda: lab.committed(0)[0] > 0 and lab.committed(1)[0] > 0)
-        first = {lab.committed(p)[1].transaction for p in (0, 1)}
+        within(30, lambda: all(lab.committed(p)[0] > 0 for p in range(4)))
+        first = {lab.committed(p)[1].transaction for p in range(4)}
         assert len(first) == 1
         with worker(settings, tmp_path / "two.log"):
-            within(30, lambda: len({lab.committed(p)[1].transaction for p in (0, 1)}) == 2)
+            within(30, lambda: '"assigned"' in (tmp_path / "two.log").read_text())
             one.stop()
-            within(30, lambda: not {lab.committed(p)[1].transaction for p in (0, 1)} & first)
+            within(30, lambda: not {lab.committed(p)[1].transaction for p in range(4)} & first)
             stop.set()
             lab.settled(30)
     assert Counter(key for key, _ in keys(lab, 1)) == {f"k{i}".encode(): 1 for i in range(published[0])}

@@ -49,6 +49,7 @@ class Lab:
     partitions: int = 1
     schema_id: int = -1
     _codec: Any = None
+    _readers: dict[int, Any] = field(default_factory=dict)
 
     @property
     def resource(self) -> str:
@@ -139,12 +140,11 @@ class Lab:
 
     def read(self, value: bytes) -> dict[str, Any]:
         schema_id = int.from_bytes(value[1:5], "big")
-        registry = Registry(self.settings)
-        try:
-            decoded = codec_for(registry.schema(schema_id), schema_id).decode([value])
-        finally:
+        if schema_id not in self._readers:
+            registry = Registry(self.settings)
+            self._readers[schema_id] = codec_for(registry.schema(schema_id), schema_id)
             registry.close()
-        return dict(next(iter(rows(decoded.batch))))
+        return dict(next(iter(rows(self._readers[schema_id].decode([value]).batch))))
 
     def messages(self, topic: str) -> list[Any]:
         """Committed messages of all partitions of a topic."""
