@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from schemas.avro_types import AvroType, logical, primitive
 from schemas.codec import arrow_type
-from schemas.keys import ESCAPE, SEPARATOR
+from schemas.keys import ESCAPE, SEPARATOR, KeyPart, key_text
 from stream_apps.policy.evaluate import delete_rows
 from stream_apps.policy.keys import ViewKeys
 from stream_apps.policy.released import Released
@@ -19,13 +19,23 @@ from stream_apps.policy.view import View
 
 def delete_for_keys(view: View, texts: Sequence[str], *, keys: ViewKeys, at_ms: int) -> Released:
     """A delete for each raw key given as its text (`schemas.keys`). ValueError if a text is no key of the resource."""
-    parts = [split_key(t) for t in texts]
-    if any(len(p) != len(view.raw_key) for p in parts):
-        raise ValueError("not a key of this resource")
-    columns: list[Any] = []
-    for i, (_, avro) in enumerate(view.raw_key):
-        columns.append(pa.array([_value(p[i], avro) for p in parts], arrow_type(avro)))
+    rows = [_parsed(text, [avro for _, avro in view.raw_key]) for text in texts]
+    columns = [_column([row[i] for row in rows], avro) for i, (_, avro) in enumerate(view.raw_key)]
     return delete_rows(view, pa.StructArray.from_arrays(columns, [n for n, _ in view.raw_key]), keys=keys, at_ms=at_ms)
+
+
+def _parsed(text: str, types: Sequence[AvroType]) -> list[KeyPart]:
+    """The one key whose text this is: a text that only resembles a key (`007`, `20260131`) is no key."""
+    parts = split_key(text)
+    if len(parts) != len(types):
+        raise ValueError("not a key of this resource")
+    try:
+        values = [_value(part, avro) for part, avro in zip(parts, types, strict=True)]
+    except ValueError:  # its text holds the key
+        raise ValueError("not a key of this resource") from None
+    if key_text(values) != text:
+        raise ValueError("not a key of this resource")
+    return values
 
 
 def split_key(text: str) -> list[str]:
@@ -44,7 +54,14 @@ def split_key(text: str) -> list[str]:
     return [*parts, part]
 
 
-def _value(text: str, avro: AvroType) -> Any:
+def _value(text: str, avro: AvroType) -> KeyPart:
     if logical(avro) == "date":
         return dt.date.fromisoformat(text)
     return text if primitive(avro) == "string" else int(text)
+
+
+def _column(values: list[KeyPart], avro: AvroType) -> Any:
+    try:
+        return pa.array(values, arrow_type(avro))
+    except (pa.ArrowException, OverflowError, UnicodeEncodeError):
+        raise ValueError("not a key of this resource") from None

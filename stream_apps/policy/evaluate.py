@@ -1,27 +1,29 @@
 """The policy at work: (view, change events, keys, time) -> released events. A pure function of its arguments.
 
-Columns in, columns out. Masks are computed for released rows only, and of `before` only where equality decides or the
-grant releases it. If anything raises, the batch is halved until the faulty row stands alone and fails by itself.
+Columns in, columns out. Masks are computed for released rows only. If anything raises, the batch is halved until the faulty row stands alone and fails by itself.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from schemas.clock import SHANGHAI_OFFSET_MS
 from schemas.codec import key_texts
-from stream_apps.policy.judge import DELETE, OPS, FilterFailedError, Verdict, judge
+from stream_apps.policy.judge import CREATE, DELETE, OPS, FilterFailedError, Verdict, judge
 from stream_apps.policy.keys import ViewKeys
 from stream_apps.policy.released import Failure, Outcome, Released, joined, nothing
 from stream_apps.policy.tokens import tokens
+from stream_apps.policy.unchanged import drop_unchanged
 from stream_apps.policy.view import View, ViewField
 
 _STEP_MS = {"millisecond": 1, "second": 1_000, "minute": 60_000, "hour": 3_600_000, "day": 86_400_000}
+
+_NONE: Mapping[str, Any] = {}
 
 Rows = npt.NDArray[np.int64]
 
@@ -34,7 +36,8 @@ def evaluate(
     at_ms  time of release, milliseconds since 1970 UTC
     known  per row, whether the row as it was is known to have been delivered; by default it is. Where it is not, an
            update is emitted even if no released field changed
-    Never raises for what the batch holds: a row that cannot be judged or masked fails alone.
+    Never raises for what the batch holds: a row that cannot be judged or masked fails alone. MemoryError if there is too
+    little for one row.
     """
     if not view.valid.covers(at_ms):
         return nothing(view.arrow, np.full(len(batch), Outcome.NOT_VALID, np.int8), [])
@@ -47,8 +50,10 @@ def evaluate(
 def _isolating(view: View, batch: pa.RecordBatch, keys: ViewKeys, at_ms: int, known: npt.NDArray[np.bool_]) -> Released:
     try:
         return _evaluate(view, batch, keys, at_ms, known)
-    except Exception as error:  # noqa: BLE001 - whatever a filter, mask or kernel raises, the row is withheld
+    except Exception as error:  # whatever a filter, mask or kernel raises, the row is withheld
         if len(batch) == 1:
+            if isinstance(error, MemoryError):
+                raise  # no fault of the row
             why = Failure.FILTER_FAILED if isinstance(error, FilterFailedError) else Failure.MASK_FAILED
             return _failed(view, batch, keys, at_ms, why)
     half = len(batch) // 2
@@ -60,86 +65,54 @@ def _isolating(view: View, batch: pa.RecordBatch, keys: ViewKeys, at_ms: int, kn
 
 def _evaluate(view: View, batch: pa.RecordBatch, keys: ViewKeys, at_ms: int, known: npt.NDArray[np.bool_]) -> Released:
     verdict = judge(view, batch)
-    _settle(view, batch, verdict, keys, known)
-    gone, came = np.nonzero(verdict.goes)[0], np.nonzero(verdict.comes)[0]
-    if len(gone) + len(came) == 0:
+    drop_unchanged(view, batch, verdict, keys, known)
+    source, kind = _events(verdict)
+    if len(source) == 0:
         return nothing(view.arrow, verdict.outcome, verdict.failed)
-    # of one row a delete goes before a create
-    order = np.argsort(np.concatenate((gone * 2, came * 2 + 1)), kind="stable") if len(gone) else np.arange(len(came))
-    source = np.concatenate((gone, came))[order]
-    raw_key = _raw_key(view, batch, verdict, gone, came, order)
-    key_fields, kafka_keys = _view_key(view, raw_key, keys)
-    body = _body(view, batch, verdict, keys, gone, came, order, key_fields)
-    ops = np.concatenate((np.full(len(gone), DELETE, np.int8), verdict.op_out[came]))[order]
+    came = kind == _COMES
+    key_fields, kafka_keys = _view_key(view, _raw_key(view, batch, source, kind == _GOES_OLD), keys)
+    ops = np.where(came, verdict.op_out[source], DELETE)
     columns: dict[str, Any] = {
         "op": pa.array(OPS, pa.string()).take(pa.array(ops, pa.int8())),
-        "released_at": pa.array(np.full(len(order), _coarse(at_ms, view), np.int64)).cast(pa.timestamp("ms")),
+        "released_at": _released_at(view, at_ms, len(source)),
         "key": _struct(list(key_fields.values()), view.arrow.field("key").type),
-        **body,
+        "after": _after(view, batch, source, came, keys, key_fields),
     }
+    if view.before:
+        had = verdict.before_in[source] & (ops != CREATE)
+        rows = _masked(view, batch.column("before"), source[had], keys)
+        columns["before"] = _spread(rows, had, view.arrow.field("before").type)
     events = pa.RecordBatch.from_arrays([columns[f.name] for f in view.arrow], schema=view.arrow)
     return Released(
-        verdict.outcome, events, source.astype(np.int32), kafka_keys.cast(pa.binary()), ops == DELETE, verdict.failed
+        verdict.outcome, events, source.astype(np.int32), kafka_keys.cast(pa.binary()), ~came, verdict.failed
     )
 
 
-def _settle(view: View, batch: pa.RecordBatch, verdict: Verdict, keys: ViewKeys, known: npt.NDArray[np.bool_]) -> None:
-    """Of the updates within the view, mark those as unchanged whose released fields are equal before and after.
-
-    Equal raw fields are equal released ones, and a passed field that differs is a change; only what is left is masked.
-    """
-    rows = np.nonzero(verdict.settled & known)[0]
-    if len(rows) == 0:
-        return
-    before: Any = batch.column("before")
-    after: Any = batch.column("after")
-    differs, visible = np.zeros(len(rows), np.bool_), np.zeros(len(rows), np.bool_)
-    at = pa.array(rows)
-    unequal: dict[str, npt.NDArray[np.bool_]] = {}
-    for field in view.fields:
-        moved = _unequal(before.field(field.name).take(at), after.field(field.name).take(at))
-        unequal[field.name] = moved
-        differs |= moved
-        if field.mask.keeps_keys_apart:
-            visible |= moved
-    open_ = np.nonzero(differs & ~visible)[0]
-    if len(open_):
-        masked_differs = np.zeros(len(open_), np.bool_)
-        some = pa.array(rows[open_])
-        for field in view.fields:
-            if not field.mask.keeps_keys_apart and unequal[field.name][open_].any():
-                was = field.mask.columns(before.field(field.name).take(some), keys)
-                now = field.mask.columns(after.field(field.name).take(some), keys)
-                masked_differs |= _unequal(was, now)
-        differs[open_] = masked_differs
-    same = rows[~differs]
-    verdict.outcome[same] = Outcome.UNCHANGED
-    verdict.comes[same] = False
+_GOES_OLD, _GOES, _COMES = range(3)
 
 
-def _unequal(a: Any, b: Any) -> npt.NDArray[np.bool_]:
-    """Whether two columns differ, row by row; null equals null."""
-    if pa.types.is_nested(a.type):
-        pairs = zip(a.to_pylist(), b.to_pylist(), strict=True)
-        return np.fromiter((x != y for x, y in pairs), np.bool_, len(a))
-    unequal = pc.not_equal(a, b)
-    if a.null_count or b.null_count:
-        unequal = pc.if_else(pc.is_valid(unequal), unequal, pc.xor(pc.is_null(a), pc.is_null(b)))
-    out: npt.NDArray[np.bool_] = unequal.to_numpy(zero_copy_only=False)
-    return out
+def _events(verdict: Verdict) -> tuple[Rows, npt.NDArray[np.int8]]:
+    """Input row and kind of every event, in output order: by row, and of one row the deletes before the create."""
+    rows = [np.nonzero(part)[0] for part in (verdict.goes_old, verdict.goes, verdict.comes)]
+    source = np.concatenate(rows)
+    kind = np.repeat(np.array([_GOES_OLD, _GOES, _COMES], np.int8), [len(r) for r in rows])
+    if len(source) == len(rows[_COMES]):
+        return source, kind
+    order = np.lexsort((kind, source))
+    return source[order], kind[order]
 
 
-def _raw_key(view: View, batch: pa.RecordBatch, verdict: Verdict, gone: Rows, came: Rows, order: Rows) -> Any:
-    """The raw key of every event, as a struct column in output order."""
+def _raw_key(view: View, batch: pa.RecordBatch, source: Rows, old: npt.NDArray[np.bool_]) -> Any:
+    """The raw key of every event, as a struct column; where `old`, that of the row in `before`."""
     key: Any = batch.column("key")
-    rows = np.concatenate((gone, came))
     names = [name for name, _ in view.raw_key]
     columns = [key.field(name) for name in names]
-    if verdict.old_key.any():
+    rows = source
+    if old.any():
         before: Any = batch.column("before")
         columns = [pa.concat_arrays([c, before.field(name)]) for c, name in zip(columns, names, strict=True)]
-        rows = np.concatenate((np.where(verdict.old_key[gone], gone + len(batch), gone), came))
-    at = pa.array(rows[order])
+        rows = np.where(old, source + len(batch), source)
+    at = pa.array(rows)
     return pa.StructArray.from_arrays([c.take(at) for c in columns], names)
 
 
@@ -159,56 +132,41 @@ def _view_key(view: View, raw_key: Any, keys: ViewKeys) -> tuple[dict[str, Any],
     return fields, text
 
 
-def _body(
+def _after(
     view: View,
     batch: pa.RecordBatch,
-    verdict: Verdict,
+    source: Rows,
+    came: npt.NDArray[np.bool_],
     keys: ViewKeys,
-    gone: Rows,
-    came: Rows,
-    order: Rows,
     key_fields: dict[str, Any],
-) -> dict[str, Any]:
-    """The columns `after` and, if granted, `before`."""
-    place = np.concatenate((np.full(len(gone), -1), np.arange(len(came))))[order]
-    after = _masked(view, batch.column("after"), came, keys, place, key_fields)
-    out = {"after": _spread(after, place, view.arrow.field("after").type)}
-    if view.before:
-        had = np.concatenate((verdict.before_in[gone], verdict.before_in[came] & (verdict.op_out[came] != 0)))[order]
-        rows = np.concatenate((gone, came))[order][had]
-        place = np.full(len(order), -1)
-        place[had] = np.arange(len(rows))
-        before = _masked(view, batch.column("before"), rows, keys, None, {})
-        out["before"] = _spread(before, place, view.arrow.field("before").type)
-    return out
+) -> Any:
+    """The column `after`. A key field was masked for the view key already and is not masked again."""
+    done = key_fields
+    if key_fields and not came.all():
+        there = pa.array(np.nonzero(came)[0])
+        done = {name: column.take(there) for name, column in key_fields.items()}
+    return _spread(_masked(view, batch.column("after"), source[came], keys, done), came, view.arrow.field("after").type)
 
 
-def _masked(
-    view: View, rows: Any, at: Rows, keys: ViewKeys, place: Rows | None, key_fields: dict[str, Any]
-) -> list[Any]:
-    """The released columns of some rows. A key field was masked for the view key already and is not hashed again."""
-    everything = len(at) == len(rows)
-    index = None if everything else pa.array(at)
-    reuse = pa.array(np.nonzero(place >= 0)[0]) if place is not None and key_fields else None
+def _masked(view: View, rows: Any, at: Rows, keys: ViewKeys, done: Mapping[str, Any] = _NONE) -> list[Any]:
+    """The released columns of some rows of a struct column, `at` ascending and each once; `done` are masked already."""
+    index = None if len(at) == len(rows) else pa.array(at)
     out = []
     for field in view.fields:
-        if reuse is not None and field.name in key_fields:
-            done = key_fields[field.name]
-            out.append(done if len(reuse) == len(done) else done.take(reuse))
+        if field.name in done:
+            out.append(done[field.name])
             continue
         column = rows.field(field.name)
         out.append(field.mask.columns(column if index is None else column.take(index), keys))
     return out
 
 
-def _spread(columns: list[Any], place: Rows, type_: Any) -> Any:
-    """A struct column with row `place[i]` of `columns` at i, and null where `place[i]` is -1."""
-    absent = place < 0
-    if absent.any():
-        at = pa.array(place, mask=absent)
-        columns = [c.take(at) for c in columns]
-        return _struct(columns, type_, mask=pa.array(absent))
-    return _struct(columns, type_)
+def _spread(columns: list[Any], present: npt.NDArray[np.bool_], type_: Any) -> Any:
+    """A struct column with the rows of `columns`, in order, where `present`, and null elsewhere."""
+    if present.all():
+        return _struct(columns, type_)
+    at = pa.array(np.cumsum(present) - 1, mask=~present)
+    return _struct([c.take(at) for c in columns], type_, mask=pa.array(~present))
 
 
 def _struct(columns: list[Any], type_: Any, mask: Any = None) -> Any:
@@ -256,7 +214,7 @@ def delete_rows(view: View, raw_key: Any, *, keys: ViewKeys, at_ms: int) -> Rele
     key_fields, kafka_keys = _view_key(view, struct, keys)
     columns: dict[str, Any] = {
         "op": pa.array(["d"] * n, pa.string()),
-        "released_at": pa.array(np.full(n, _coarse(at_ms, view), np.int64)).cast(pa.timestamp("ms")),
+        "released_at": _released_at(view, at_ms, n),
         "key": _struct(list(key_fields.values()), view.arrow.field("key").type),
     }
     for name in ("after", "before"):
@@ -269,7 +227,8 @@ def delete_rows(view: View, raw_key: Any, *, keys: ViewKeys, at_ms: int) -> Rele
     )
 
 
-def _coarse(at_ms: int, view: View) -> int:
+def _released_at(view: View, at_ms: int, count: int) -> Any:
     """The time of release, no finer than granted, in steps of civil time in Asia/Shanghai."""
     step = _STEP_MS[view.release_time]
-    return (at_ms + SHANGHAI_OFFSET_MS) // step * step - SHANGHAI_OFFSET_MS
+    moment = (at_ms + SHANGHAI_OFFSET_MS) // step * step - SHANGHAI_OFFSET_MS
+    return pa.array(np.full(count, moment, np.int64)).cast(pa.timestamp("ms"))

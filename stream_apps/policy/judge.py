@@ -15,7 +15,8 @@
     d      out      –        nothing, filtered
     d      absent   –        d
 A change of the raw key is two: d of the old row if it was in, c of the new one if it is in. An event that contradicts
-itself fails; unless it is a create, its row may have been delivered, so its delete is emitted.
+itself fails; unless it is a create, its row may have been delivered, so its delete is emitted, and also that of the row
+in `before` if that has another key.
 """
 
 from __future__ import annotations
@@ -43,19 +44,19 @@ class Verdict:
     """Per input row.
 
     outcome      an `Outcome`; `UNCHANGED` is found later, among `settled`
-    goes         a delete is emitted
+    goes         a delete of the event's key is emitted
+    goes_old     a delete of the key in `before`, which is another, is emitted
     comes        the row as it is is emitted, as operation `op_out`
     settled      u with both rows in the view: unchanged if the released fields are equal
-    old_key      the delete is of the key in `before` (a key change), not of the event's key
     before_in    `before` is a row of the view
     """
 
     outcome: npt.NDArray[np.int8]
     goes: Bools
+    goes_old: Bools
     comes: Bools
     op_out: npt.NDArray[np.int8]
     settled: Bools
-    old_key: Bools
     before_in: Bools
     failed: list[tuple[int, Failure]]
 
@@ -74,27 +75,27 @@ def judge(view: View, batch: pa.RecordBatch) -> Verdict:
     names = [name for name, _ in view.raw_key]
     create, update, delete = (op == CREATE) | (op == READ), op == UPDATE, op == DELETE
 
-    key_moved = update & has_before & has_after & ~_same_key(before, after, names)
+    moved = has_before & ~_same_key(before, key, names)
     wrong = (op < 0) | ((create | update) & ~has_after) | (delete & has_after)
     wrong |= has_after & ~_same_key(key, after, names)
-    wrong |= delete & has_before & ~_same_key(key, before, names)
+    wrong |= delete & moved
     unknown_exit = update & ~has_before & ~after_in & ~wrong
 
-    goes = (update & before_in & (~after_in | key_moved)) | (delete & (before_in | ~has_before))
-    comes = (create | update) & after_in
-    goes = np.where(wrong, op != CREATE, goes | unknown_exit)
-    comes &= ~wrong
-    op_out = np.where(update & has_before & (~before_in | key_moved), CREATE, op).astype(np.int8)
+    goes = (update & before_in & ~after_in & ~moved) | (delete & (before_in | ~has_before)) | unknown_exit
+    goes = np.where(wrong, op != CREATE, goes)
+    goes_old = moved & np.where(wrong, op != CREATE, update & before_in)
+    comes = (create | update) & after_in & ~wrong
+    op_out = np.where(update & has_before & (~before_in | moved), CREATE, op).astype(np.int8)
 
-    outcome = np.where(goes | comes, Outcome.EMITTED, Outcome.FILTERED).astype(np.int8)
+    outcome = np.where(goes | goes_old | comes, Outcome.EMITTED, Outcome.FILTERED).astype(np.int8)
     outcome[wrong | unknown_exit] = Outcome.FAILED
     return Verdict(
         outcome=outcome,
         goes=goes,
+        goes_old=goes_old,
         comes=comes,
         op_out=op_out,
-        settled=update & before_in & after_in & ~key_moved & ~wrong,
-        old_key=key_moved & goes & ~wrong,
+        settled=update & before_in & after_in & ~moved & ~wrong,
         before_in=before_in & ~wrong,
         failed=_failures(wrong, unknown_exit),
     )
