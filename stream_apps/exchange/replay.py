@@ -32,7 +32,7 @@ from stream_apps.transport.unit import Place
 
 _CHUNK = 5_000
 _LOOK_S = 0.05
-_WAIT_S = 0.5
+_WAIT_S = 0.1
 
 
 class Replayer:
@@ -147,7 +147,7 @@ class _History:
         self._at = at
 
     def read(self, until: int) -> tuple[list[Message], int]:
-        """Records before `until` that came within half a second, and where reading stands now."""
+        """Records before `until` that came within a tenth of a second, and where reading stands now."""
         out = []
         for message in self._consumer.consume(_CHUNK, _WAIT_S):
             error = message.error()

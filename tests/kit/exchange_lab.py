@@ -133,18 +133,22 @@ class Lab:
 
     def released(self, n: int = 1, generation: int = 1) -> list[tuple[bytes, dict[str, Any] | None]]:
         """Everything committed in a grant's topic: Kafka key, and the event or None for a tombstone."""
-        return [
-            (m.key(), None if m.value() is None else self.read(m.value()))
-            for m in self.messages(grant_topic(f"{self.word}.g.{n}", generation))
-        ]
+        messages = self.messages(grant_topic(f"{self.word}.g.{n}", generation))
+        events = iter(self.read([m.value() for m in messages if m.value() is not None]))
+        return [(m.key(), None if m.value() is None else next(events)) for m in messages]
 
-    def read(self, value: bytes) -> dict[str, Any]:
-        schema_id = int.from_bytes(value[1:5], "big")
+    def read(self, values: Sequence[bytes]) -> list[dict[str, Any]]:
+        """View events of one schema."""
+        if not values:
+            return []
+        schema_id = int.from_bytes(values[0][1:5], "big")
         if schema_id not in self._readers:
             registry = Registry(self.settings)
             self._readers[schema_id] = codec_for(registry.schema(schema_id), schema_id)
             registry.close()
-        return dict(next(iter(rows(self._readers[schema_id].decode([value]).batch))))
+        decoded = self._readers[schema_id].decode(values)
+        assert not decoded.bad
+        return [dict(row) for row in rows(decoded.batch)]
 
     def messages(self, topic: str) -> list[Any]:
         """Committed messages of all partitions of a topic."""
@@ -156,7 +160,7 @@ class Lab:
             consumer.assign([TopicPartition(topic, p, 0) for p in there])
             out, ended = [], 0
             while ended < len(there):
-                for m in consumer.consume(10_000, 5.0):
+                for m in consumer.consume(10_000, 0.1):
                     error = m.error()
                     if error is None:
                         out.append(m)
