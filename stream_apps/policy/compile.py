@@ -5,9 +5,11 @@ from __future__ import annotations
 import difflib
 from typing import Any, NoReturn
 
+import pyarrow as pa
 from pydantic import ValidationError
 
 from schemas.avro_types import is_nullable, nullable, without_null
+from schemas.codec import arrow_type
 from schemas.contract import Contract, ContractField, PermittedMask
 from schemas.errors import ConfigError
 from schemas.grant import Grant, MaskUse
@@ -15,7 +17,7 @@ from schemas.text import Text
 from schemas.validation import full_width_in, half_width
 from stream_apps.policy.masks import MASKS, Mask
 from stream_apps.policy.view import View, ViewField
-from stream_apps.policy.where import Predicate, fields_of, parse_where
+from stream_apps.policy.where import Predicate, fields_of, parse_where, truth
 
 
 def compile_view(contract: Contract, grant: Grant, where: str = "grant") -> View:
@@ -41,6 +43,8 @@ def compile_view(contract: Contract, grant: Grant, where: str = "grant") -> View
             "every field is dropped; the grant releases nothing.",
             "所有字段均被去除, 授权不放行任何内容。",
         )
+    for name in {f.name for f in fields} | set(contract.key):
+        _check_columnar(contract, name, where)
     released = {f.name: f.mask for f in fields}
     apart = all(name in released and released[name].keeps_keys_apart for name in contract.key)
     return View(
@@ -73,6 +77,17 @@ def _check_resource(contract: Contract, grant: Grant, where: str) -> None:
             f"{where}: audience",
             f"'{contract.id}' is not open; only government may subscribe.",
             f"'{contract.id}' 未开放, 仅政务部门可订阅。",
+        )
+
+
+def _check_columnar(contract: Contract, name: str, where: str) -> None:
+    avro = contract.by_name[name].type
+    if avro == "null" or (isinstance(avro, list) and len(avro) == 1):
+        _refuse(
+            f"{where}: fields.{name}",
+            f"the contract gives '{name}' the type null or a union of one type, which cannot be released; "
+            "its provider must write the type itself.",
+            f"契约中 '{name}' 的类型为 null 或仅含一种类型的联合, 无法放行; 请提供部门直接写出类型。",
         )
 
 
@@ -137,7 +152,8 @@ def _outside(permitted: PermittedMask, mask: Mask) -> tuple[str, str] | None:
         if name not in values:
             return name, "unknown parameter in the contract"
         value: Any = values[name]
-        if bound.one_of is not None and value not in bound.one_of:
+        listed = list(value) if isinstance(value, tuple) else value
+        if bound.one_of is not None and listed not in bound.one_of:
             return name, f"one of {bound.one_of}"
         for number in value if isinstance(value, tuple) else (value,):
             if bound.min is not None and not number >= bound.min:
@@ -159,7 +175,19 @@ def _where(contract: Contract, grant: Grant, released: dict[str, Mask], where: s
                 f"filtering on '{path[0]}' would reveal it: it is neither granted as 'pass' nor declared filterable.",
                 f"按 '{path[0]}' 过滤会泄露其内容: 该字段既未以 'pass' 授权, 也未声明可过滤。",
             )
+    _try_out(predicate, contract, where)
     return predicate
+
+
+def _try_out(predicate: Predicate, contract: Contract, where: str) -> None:
+    """Run the filter over no row: what cannot be computed is refused now, not failed on every row later."""
+    names = {path[0] for path in fields_of(predicate)}
+    layout = pa.struct([pa.field(n, arrow_type(contract.by_name[n].type)) for n in sorted(names)])
+    no_rows: Any = pa.array([], layout)
+    try:
+        truth(predicate, no_rows)
+    except (pa.ArrowException, ValueError, TypeError, OverflowError, RecursionError) as error:
+        raise ConfigError(Text("the filter cannot be computed.", "过滤条件无法计算。"), where=where) from error
 
 
 def _unknown_field(contract: Contract, name: str, where: str) -> NoReturn:

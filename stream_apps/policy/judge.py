@@ -16,7 +16,7 @@
     d      absent   –        d
 A change of the raw key is two: d of the old row if it was in, c of the new one if it is in. An event that contradicts
 itself fails; unless it is a create, its row may have been delivered, so its delete is emitted, and also that of the row
-in `before` if that has another key.
+in `before` if that has another key. A row that is in but holds a value its mask refuses fails as if it had left the view.
 """
 
 from __future__ import annotations
@@ -85,25 +85,42 @@ def judge(view: View, batch: pa.RecordBatch) -> Verdict:
     goes = np.where(wrong, op != CREATE, goes)
     goes_old = moved & np.where(wrong, op != CREATE, update & before_in)
     comes = (create | update) & after_in & ~wrong
+    odd_before = before_in & _refused(view, before)
+    unmaskable = comes & _refused(view, after) | (view.before & odd_before & (goes | comes | goes_old) & ~wrong)
+    comes &= ~unmaskable
+    goes |= unmaskable & (op != CREATE) & ~moved & (before_in | ~has_before)
     op_out = np.where(update & has_before & (~before_in | moved), CREATE, op).astype(np.int8)
 
     outcome = np.where(goes | goes_old | comes, Outcome.EMITTED, Outcome.FILTERED).astype(np.int8)
-    outcome[wrong | unknown_exit] = Outcome.FAILED
+    outcome[wrong | unknown_exit | unmaskable] = Outcome.FAILED
     return Verdict(
         outcome=outcome,
         goes=goes,
         goes_old=goes_old,
         comes=comes,
         op_out=op_out,
-        settled=update & before_in & after_in & ~moved & ~wrong,
-        before_in=before_in & ~wrong,
-        failed=_failures(wrong, unknown_exit),
+        settled=comes & update & before_in & ~moved & ~odd_before,
+        before_in=before_in & ~wrong & ~odd_before,
+        failed=_failures(wrong, unknown_exit, unmaskable),
     )
 
 
-def _failures(wrong: Bools, unknown_exit: Bools) -> list[tuple[int, Failure]]:
-    rows = np.nonzero(wrong | unknown_exit)[0].tolist()
-    return [(row, Failure.INCONSISTENT if wrong[row] else Failure.MISSING_BEFORE) for row in rows]
+def _failures(wrong: Bools, unknown_exit: Bools, unmaskable: Bools) -> list[tuple[int, Failure]]:
+    found: list[tuple[int, Failure]] = []
+    for row in np.nonzero(wrong | unknown_exit | unmaskable)[0].tolist():
+        reason = Failure.MISSING_BEFORE if unknown_exit[row] else Failure.MASK_FAILED
+        found.append((row, Failure.INCONSISTENT if wrong[row] else reason))
+    return found
+
+
+def _refused(view: View, rows: Any) -> Bools | np.bool_:
+    """Which rows of a struct column hold a value its mask refuses; void where the row is null."""
+    answer: Bools | np.bool_ = np.False_
+    for field in view.fields:
+        refused = field.mask.refuses(rows.field(field.name))
+        if refused is not None:
+            answer = answer | _bools(pc.fill_null(refused, False))
+    return answer
 
 
 def _codes(op: Any) -> npt.NDArray[np.int8]:

@@ -55,7 +55,8 @@ def _unequal(a: Any, b: Any) -> npt.NDArray[np.bool_]:
     """Whether two columns differ, row by row; null equals null."""
     if pa.types.is_nested(a.type):
         pairs = zip(a.to_pylist(), b.to_pylist(), strict=True)
-        return np.fromiter((x != y for x, y in pairs), np.bool_, len(a))
+        # by their text, because to Python True, 1 and 1.0 (branches of a union) are equal
+        return np.fromiter((repr(x) != repr(y) for x, y in pairs), np.bool_, len(a))
     unequal = pc.not_equal(a, b)
     if a.null_count or b.null_count:
         unequal = pc.if_else(pc.is_valid(unequal), unequal, pc.xor(pc.is_null(a), pc.is_null(b)))

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import Field, field_validator
+from pydantic import Field, StrictFloat, StrictInt, field_validator
 
 from schemas.avro_types import AvroType, logical, primitive
 from stream_apps.policy.keys import ViewKeys
@@ -23,7 +23,7 @@ class Bucket(Mask):
     its event is withheld."""
 
     name: ClassVar[str] = "bucket"
-    edges: tuple[int | float, ...] = Field(min_length=1, max_length=100)
+    edges: tuple[StrictInt | StrictFloat, ...] = Field(min_length=1, max_length=100)
 
     @field_validator("edges")
     @classmethod
@@ -53,6 +53,10 @@ class Bucket(Mask):
         if value != value:  # NaN
             raise ValueError("not a number")
         return self.labels()[bisect.bisect_right(self.edges, value)]
+
+    def refuses(self, column: Any) -> Any:
+        """What is no number."""
+        return pc.is_nan(column) if pa.types.is_floating(column.type) else None
 
     def columns(self, column: Any, keys: ViewKeys) -> Any:
         """The count of edges at or below each value is the place of its label. ValueError if one is no number."""

@@ -35,6 +35,13 @@ class Mask(Model):
         """The masked value of one value, as Python sees both."""
         raise NotImplementedError
 
+    def refuses(self, column: Any) -> Any:
+        """Which values of a column (booleans or null) cannot be masked: their events are withheld. None: all can be.
+
+        What `columns` raises is caught too, at the cost of searching for the row that made it raise.
+        """
+        return None
+
     def columns(self, column: Any, keys: ViewKeys) -> Any:
         """The masked column (pyarrow array) of a column, of the same length."""
         raise NotImplementedError
