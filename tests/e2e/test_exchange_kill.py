@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from infra.runtime.settings import Settings
 from tests.conftest import Cluster
 from tests.kit.exchange_lab import Lab, Worker, row, with_key, within, worker
 
@@ -66,17 +67,29 @@ def test_two_workers_and_a_rebalance_lose_no_event_and_double_none(
     lab.apply()
     lab.open(1)
     published = [0]
-    with worker(settings, tmp_path / "one.log") as one, publishing(lab, published) as stop:
-        within(30, lambda: all(lab.committed(p)[0] > 0 for p in range(4)))
-        first = {lab.committed(p)[1].transaction for p in range(4)}
-        assert len(first) == 1
-        with worker(settings, tmp_path / "two.log"):
+    with worker(settings, tmp_path / "one.log") as one, worker_later(settings, tmp_path / "two.log") as two:
+        with publishing(lab, published):
+            within(30, lambda: all(lab.committed(p)[0] > 0 for p in range(4)))
+            first = {lab.committed(p)[1].transaction for p in range(4)}
+            assert len(first) == 1
+            two.start()
             within(30, lambda: '"assigned"' in (tmp_path / "two.log").read_text())
             one.stop()
             within(30, lambda: not {lab.committed(p)[1].transaction for p in range(4)} & first)
-            stop.set()
-            lab.settled(30)
+        lab.settled(30)  # after the publisher has ended: what it still wrote counts
     assert Counter(key for key, _ in keys(lab, 1)) == {f"k{i}".encode(): 1 for i in range(published[0])}
+
+
+@contextmanager
+def worker_later(settings: Settings, log: Path) -> Iterator[Worker]:
+    """A worker to be started when it is time; it is gone afterwards."""
+    made = Worker(settings, log)
+    log.touch()
+    try:
+        yield made
+    finally:
+        if hasattr(made, "process"):
+            made.stop()
 
 
 def keys(lab: Lab, n: int) -> list[tuple[bytes, int]]:
