@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from schemas.codec.columns import empty_batch
+
 
 class Outcome(IntEnum):
     """What became of one change event under one view."""
@@ -63,7 +65,7 @@ class Released:
 
 def nothing(schema: pa.Schema, outcome: npt.NDArray[np.int8], failed: list[tuple[int, Failure]]) -> Released:
     """An answer without events."""
-    events = pa.RecordBatch.from_pylist([], schema=schema)
+    events = empty_batch(schema)
     none = np.zeros(0, np.int32)
     return Released(outcome, events, none, pa.array([], pa.binary()), none.astype(np.bool_), failed)
 
