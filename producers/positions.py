@@ -8,7 +8,7 @@ import time
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.cimpl import NewTopic
 
-from infra.runtime.kafka import admin, consumer_config
+from infra.runtime.kafka import admin, await_topics, consumer_config
 from infra.runtime.settings import Settings
 from producers.kafka_errors import as_ours
 from schemas.errors import PermanentError, TransientError
@@ -38,6 +38,7 @@ def ensure_positions(settings: Settings) -> None:
     except KafkaException as error:
         if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
             raise as_ours(error, POSITIONS_TOPIC) from error
+    await_topics(client, [POSITIONS_TOPIC])
 
 
 def read_position(settings: Settings, adapter: str, resource: str, timeout_s: float = READ_TIMEOUT_S) -> str | None:

@@ -13,7 +13,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from infra.runtime.kafka import MAX_MESSAGE_BYTES
+from infra.runtime.kafka import MAX_MESSAGE_BYTES, await_topics
 from schemas.errors import PermanentError, TransientError
 from schemas.ids import DEAD_LETTER_TOPIC, grant_topic, quarantine_topic, source_topic
 from schemas.text import Text
@@ -78,6 +78,7 @@ def create(client: AdminClient, wanted: Iterable[Wanted], existing: Mapping[str,
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise refused(error, name) from error
+    await_topics(client, missing)
     return list(missing)
 
 

@@ -6,14 +6,19 @@ Each function returns librdkafka properties; `more` overrides. Settings must be 
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Collection
 from typing import Any
 
 from confluent_kafka.admin import AdminClient
 
 from infra.runtime.settings import Settings
+from schemas.errors import TransientError
+from schemas.text import Text
 
 TRANSACTION_TIMEOUT_MS = 5_000
 SESSION_TIMEOUT_MS = 6_000
+_LOOK_S = 0.02
 MAX_MESSAGE_BYTES = 8 << 20
 
 Config = dict[str, Any]
@@ -95,3 +100,25 @@ def consumer_config(settings: Settings, group: str, **more: Any) -> Config:
 def admin(settings: Settings) -> AdminClient:
     """An admin client."""
     return AdminClient(client_config(settings))
+
+
+def await_topics(client: AdminClient, names: Collection[str], timeout_s: float = 15.0) -> None:
+    """Return when every topic has a leader for every partition: a topic that was just created is not there at once.
+
+    Raises TransientError if that takes longer than `timeout_s` seconds.
+    """
+    deadline = time.monotonic() + timeout_s
+    while missing := _without_leader(client, names):
+        if time.monotonic() > deadline:
+            raise TransientError(
+                Text(f"{len(missing)} new topics have no leader yet.", f"{len(missing)} 个新主题尚无主副本。"),
+                where=sorted(missing)[0],
+                hint=Text("Run 'bus status', then try again.", "请运行 'bus status' 后重试。"),
+            )
+        time.sleep(_LOOK_S)
+
+
+def _without_leader(client: AdminClient, names: Collection[str]) -> set[str]:
+    topics = client.list_topics(timeout=10).topics
+    ready = {n for n, t in topics.items() if t.partitions and all(p.leader >= 0 for p in t.partitions.values())}
+    return set(names) - ready

@@ -14,7 +14,7 @@ from types import TracebackType
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.cimpl import NewTopic
 
-from infra.runtime.kafka import admin, consumer_config, producer_config
+from infra.runtime.kafka import admin, await_topics, consumer_config, producer_config
 from infra.runtime.settings import Settings
 from schemas.errors import PermanentError, TransientError
 from schemas.ids import POLICY_TOPIC
@@ -55,6 +55,7 @@ def ensure_log(settings: Settings) -> None:
     except KafkaException as error:
         if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
             raise _unreachable(settings, error) from error
+    await_topics(client, [POLICY_TOPIC])
 
 
 class PolicyReader:

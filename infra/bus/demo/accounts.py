@@ -74,7 +74,8 @@ def withheld(counts: Counter[str]) -> int:
 def records_past(settings: Settings, topic: str, fence: Mapping[int, int]) -> int:
     """Offsets in a grant's topic at or behind its fence: must be 0, or something was written after access ended."""
     places = {TopicPartition(topic, p): OffsetSpec.latest() for p in fence}  # type: ignore[no-untyped-call]
-    ends = admin(settings).list_offsets(places)
+    client = admin(settings)  # kept while it works: a client that goes out of scope drops its own requests
+    ends = client.list_offsets(places)
     return sum(max(0, f.result().offset - fence[p.partition]) for p, f in ends.items())
 
 
