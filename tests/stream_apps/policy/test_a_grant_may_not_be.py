@@ -45,6 +45,9 @@ def view(fields: dict[str, Any], **changes: Any) -> View:
         ({"id": {"mask": "bucket", "edges": [0]}}, "fields.id"),
         ({"cents": {"mask": "bucket", "edges": [1, 0]}}, "fields.cents.edges"),
         ({"cents": {"mask": "bucket", "edges": []}}, "fields.cents.edges"),
+        ({"cents": {"mask": "bucket", "edges": [True, 5]}}, "fields.cents.edges.0.int"),
+        ({"cents": {"mask": "bucket", "edges": [0, float("nan")]}}, "fields.cents.edges"),
+        ({"cents": {"mask": "bucket", "edges": [1 << 54]}}, "fields.cents.edges"),
         ({"cents": "partial"}, "fields.cents"),
         ({"cents": "date-to-year"}, "fields.cents"),
         ({"id": "drop", "name": "drop"}, "fields"),
@@ -109,3 +112,68 @@ def test_equal_grants_make_equal_views_and_a_view_survives_pickling() -> None:
     assert pickle.loads(pickle.dumps(one)) == one
     assert one.id != other.id
     assert one.schema == two.schema
+
+
+@pytest.mark.parametrize(
+    ("fields", "where", "hint"),
+    [
+        ({"nmae": "pass"}, None, "Did you mean 'name'?"),
+        ({"id": "psuedonym"}, None, "Did you mean 'pseudonym'?"),
+        ({"id": "blur"}, None, "Known masks: pass, drop, partial, pseudonym, truncate, bucket, date_to_year."),
+        ({"id": "（）"}, None, "It holds full-width punctuation （）; write ()."),
+        ({"id": "pass"}, "distrct = 'x'", "Did you mean 'district'?"),
+    ],
+)
+def test_a_refusal_shows_the_way_out_in_both_languages(fields: dict[str, Any], where: str | None, hint: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        view(fields, where=where)
+    assert refused.value.hint is not None
+    assert refused.value.hint.en == hint
+    assert refused.value.hint.zh not in ("", hint)
+    assert refused.value.what.zh not in ("", refused.value.what.en)
+
+
+@pytest.mark.parametrize(
+    "where", ["district ＝ 'x'", "district IN （'x'）", "district = ‘x’", "district IN ('x'，'y')"]
+)
+def test_full_width_punctuation_in_a_filter_is_named(where: str) -> None:
+    with pytest.raises(ConfigError, match="full-width punctuation"):
+        view({"id": "pass"}, where=where)
+    assert view({"id": "pass"}, where="district = '（，）'").where is not None
+
+
+@pytest.mark.parametrize("type_", ["null", ["string"], ["null"]])
+@pytest.mark.parametrize("mask", ["pass", "pseudonym"])
+def test_a_type_that_cannot_be_released_is_refused_when_granted(type_: Any, mask: str) -> None:
+    fields = [{"name": "id", "type": "string"}, {"name": "odd", "type": type_}]
+    odd = parse_contract(avro_contract(fields=fields))
+    with pytest.raises(ConfigError, match=r"fields\.odd"):
+        compile_view(odd, parse_grant(grant_document(fields={"id": "pass", "odd": mask})))
+    compile_view(odd, parse_grant(grant_document(fields={"id": "pass"})))
+
+
+@pytest.mark.parametrize(("edges", "permitted"), [([0, 100], True), ([0, 50], False), ([0], False)])
+def test_a_list_parameter_is_one_of_the_lists_the_contract_names(edges: list[int], permitted: bool) -> None:
+    masks = [{"mask": "bucket", "edges": {"one_of": [[0, 100], [10]]}}]
+    fields = [{"name": "id", "type": "string"}, {"name": "cents", "type": "long", "masks": masks}]
+    bounded = parse_contract(avro_contract(fields=fields))
+    grant = parse_grant(grant_document(fields={"cents": {"mask": "bucket", "edges": edges}}))
+    if permitted:
+        assert compile_view(bounded, grant).fields[0].name == "cents"
+    else:
+        with pytest.raises(ConfigError, match=r"fields\.cents\.edges"):
+            compile_view(bounded, grant)
+
+
+def test_a_bound_on_an_unknown_parameter_permits_nothing() -> None:
+    fields = [{"name": "id", "type": "string", "masks": [{"mask": "partial", "kept_first": {"max": 1}}]}]
+    mistyped = parse_contract(avro_contract(fields=fields))
+    with pytest.raises(ConfigError, match="unknown parameter"):
+        compile_view(mistyped, parse_grant(grant_document(fields={"id": "partial"})))
+
+
+@pytest.mark.parametrize("where", ["! district = 'x'", "district IN ['x']", "district = 'x';", "cents::int = 1"])
+def test_signs_of_other_sql_dialects_are_refused_by_name(where: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        view({"id": "pass", "cents": "pass"}, where=where)
+    assert "is not part of a filter" in str(refused.value)
