@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._listoffsets import OffsetSpec  # not exported, though its own documentation shows it
 
 from infra.runtime.settings import Settings
 from schemas.errors import TransientError
@@ -102,23 +104,53 @@ def admin(settings: Settings) -> AdminClient:
     return AdminClient(client_config(settings))
 
 
-def await_topics(client: AdminClient, names: Collection[str], timeout_s: float = 15.0) -> None:
-    """Return when every topic has a leader for every partition: a topic that was just created is not there at once.
+def await_topics(client: AdminClient, names: Collection[str], timeout_s: float = 30.0) -> None:
+    """Return when every partition of the topics serves requests: what was just created does not at once.
 
     Raises TransientError if that takes longer than `timeout_s` seconds.
     """
     deadline = time.monotonic() + timeout_s
-    while missing := _without_leader(client, names):
+    while missing := _not_serving(client, names):
         if time.monotonic() > deadline:
             raise TransientError(
-                Text(f"{len(missing)} new topics have no leader yet.", f"{len(missing)} 个新主题尚无主副本。"),
+                Text(f"{len(missing)} new topics do not serve requests yet.", f"{len(missing)} 个新主题尚不可用。"),
                 where=sorted(missing)[0],
                 hint=Text("Run 'bus status', then try again.", "请运行 'bus status' 后重试。"),
             )
         time.sleep(_LOOK_S)
 
 
-def _without_leader(client: AdminClient, names: Collection[str]) -> set[str]:
+def ends(client: AdminClient, places: Iterable[TopicPartition]) -> dict[tuple[str, int], int]:
+    """The end offset (high watermark) of each partition whose leader tells it; the others are absent.
+
+    Raises KafkaException for any error but that of a leader that is taking over.
+    """
+    latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+    found = {}
+    for place, answer in client.list_offsets(dict.fromkeys(places, latest)).items():
+        try:
+            found[place.topic, place.partition] = int(answer.result().offset)
+        except KafkaException as error:
+            if error.args[0].code() not in _TAKING_OVER:
+                raise
+    return found
+
+
+_TAKING_OVER = (
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.UNKNOWN_LEADER_EPOCH,
+    KafkaError.FENCED_LEADER_EPOCH,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError._UNKNOWN_PARTITION,
+)
+
+
+def _not_serving(client: AdminClient, names: Collection[str]) -> set[str]:
     topics = client.list_topics(timeout=10).topics
-    ready = {n for n, t in topics.items() if t.partitions and all(p.leader >= 0 for p in t.partitions.values())}
-    return set(names) - ready
+    led = {n: t for n, t in topics.items() if t.partitions and all(p.leader >= 0 for p in t.partitions.values())}
+    if missing := set(names) - set(led):
+        return missing
+    places = [TopicPartition(n, p) for n in names for p in led[n].partitions]
+    serving = ends(client, places)
+    return {p.topic for p in places if (p.topic, p.partition) not in serving}

@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from confluent_kafka import TopicPartition
-from confluent_kafka.admin._listoffsets import OffsetSpec
 from prometheus_client.parser import text_string_to_metric_families
 
 from consumers.naming import table_name
 from infra.bus.demo.city import Row
-from infra.runtime.kafka import admin
+from infra.runtime.kafka import admin, ends
 from infra.runtime.settings import Settings
 
 JUDGED = "bus_exchange_judged_events"
@@ -73,10 +72,9 @@ def withheld(counts: Counter[str]) -> int:
 
 def records_past(settings: Settings, topic: str, fence: Mapping[int, int]) -> int:
     """Offsets in a grant's topic at or behind its fence: must be 0, or something was written after access ended."""
-    places = {TopicPartition(topic, p): OffsetSpec.latest() for p in fence}  # type: ignore[no-untyped-call]
     client = admin(settings)  # kept while it works: a client that goes out of scope drops its own requests
-    ends = client.list_offsets(places)
-    return sum(max(0, f.result().offset - fence[p.partition]) for p, f in ends.items())
+    found = ends(client, [TopicPartition(topic, p) for p in fence])
+    return sum(max(0, found[topic, p] - offset) for p, offset in fence.items())
 
 
 def table_rows(path: Path, grant: str, fields: Iterable[str]) -> Counter[tuple[Any, ...]]:

@@ -12,11 +12,10 @@ from pathlib import Path
 
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import AdminClient
-from confluent_kafka.admin._listoffsets import OffsetSpec
 
 from consumers.deliver import deliver_many
 from infra.bus.workers import process
-from infra.runtime.kafka import admin
+from infra.runtime.kafka import admin, ends
 from infra.runtime.settings import Settings
 from schemas.errors import BusError, PermanentError, TransientError
 from schemas.grant import Grant
@@ -74,11 +73,11 @@ def wait_exchanged(settings: Settings, resources: Sequence[str], limit_s: float)
 
 def _behind(client: AdminClient, places: list[TopicPartition]) -> int:
     """Offsets between what the group has committed and the ends."""
-    ends = client.list_offsets({p: OffsetSpec.latest() for p in places})  # type: ignore[no-untyped-call]
+    found = ends(client, places)
     request = ConsumerGroupTopicPartitions(EXCHANGE_GROUP, places)
     answer = client.list_consumer_group_offsets([request])[EXCHANGE_GROUP].result()
     held = {(p.topic, p.partition): max(0, p.offset) for p in answer.topic_partitions}
-    return sum(f.result().offset - held.get((p.topic, p.partition), 0) for p, f in ends.items())
+    return sum(found.get(place, 1) - held.get(place, 0) for place in [(p.topic, p.partition) for p in places])
 
 
 def _raise_first(outcomes: Sequence[object]) -> None:
