@@ -3,14 +3,11 @@
 An input line is `{"op": "c|u|d|r", "before": {…}|null, "after": {…}|null}`; an output line is
 `{"n": 0, "emitted": [{"op", "key", "before", "after"}], "reason": null | "…"}`, one for each, in order. Nothing emitted has
 a reason, and so does a failure whose delete is emitted. Values are those of JSON; dates, times and decimals are text,
-instants in Asia/Shanghai, bytes base64.
+instants in Asia/Shanghai, bytes base64, and floats that are no number (`NaN`, `Infinity`) text.
 """
 
 from __future__ import annotations
 
-import base64
-import datetime as dt
-import decimal
 import json
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -19,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 
 from schemas.change_event import change_event_schema
-from schemas.clock import SHANGHAI, start_of_day_ms
+from schemas.clock import start_of_day_ms
 from schemas.codec import arrow_schema, rows
 from schemas.contract import Contract
 from schemas.grant import Grant
@@ -27,7 +24,9 @@ from stream_apps.policy.compile import compile_view
 from stream_apps.policy.evaluate import evaluate
 from stream_apps.policy.keys import ViewKeys
 from stream_apps.policy.released import Outcome, Released
+from stream_apps.policy.row_columns import column
 from stream_apps.policy.rows import InvalidRowError, typed_row
+from stream_apps.policy.shown import shown_row
 from stream_apps.policy.view import View
 
 _CHUNK = 1000
@@ -73,7 +72,7 @@ def _run(contract: Contract, view: View, lines: Iterable[str], keys: ViewKeys, a
                 events.append(event)
         if events:
             released = evaluate(view, _batch(layout, events), keys=keys, at_ms=at_ms)
-            _fill(answers, place, released)
+            _fill(view, answers, place, released)
         yield from answers
 
 
@@ -117,19 +116,20 @@ def _batch(layout: pa.Schema, events: list[dict[str, Any]]) -> pa.RecordBatch:
 
 def _column(values: list[Any], field: Any) -> Any:
     try:
-        return pa.array(values, field.type)
+        return column(values, field.type)
     except (pa.ArrowException, ValueError, TypeError, OverflowError):  # its text may hold the value
         raise InvalidRowError(f"{field.name}: a value does not fit its field") from None
 
 
-def _fill(answers: list[dict[str, Any]], place: dict[int, int], released: Released) -> None:
+def _fill(view: View, answers: list[dict[str, Any]], place: dict[int, int], released: Released) -> None:
+    fields = {f.name: f.type for f in view.fields}
     for event, source in zip(rows(released.events), released.source.tolist(), strict=True):
         answers[place[source]]["emitted"].append(
             {
                 "op": event["op"],
-                "key": plain(event["key"]),
-                "before": plain(event.get("before")),
-                "after": plain(event["after"]),
+                "key": shown_row(event["key"], fields),
+                "before": shown_row(event.get("before"), fields),
+                "after": shown_row(event["after"], fields),
             }
         )
     failures = dict(released.failed)
@@ -138,18 +138,3 @@ def _fill(answers: list[dict[str, Any]], place: dict[int, int], released: Releas
             answers[place[row]]["reason"] = failures[row].value
         elif outcome != Outcome.EMITTED:
             answers[place[row]]["reason"] = Outcome(outcome).word
-
-
-def plain(value: Any) -> Any:
-    """A released value as JSON has it."""
-    if isinstance(value, dict):
-        return {k: plain(v) for k, v in value.items()}
-    if isinstance(value, list):
-        return [plain(v) for v in value]
-    if isinstance(value, dt.datetime):
-        return value.replace(tzinfo=dt.UTC).astimezone(SHANGHAI).isoformat()
-    if isinstance(value, (dt.date, dt.time)):
-        return value.isoformat()
-    if isinstance(value, decimal.Decimal):
-        return str(value)
-    return base64.b64encode(value).decode() if isinstance(value, bytes) else value

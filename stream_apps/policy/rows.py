@@ -7,7 +7,7 @@ import binascii
 import datetime as dt
 import decimal
 import sys
-from typing import Any
+from typing import Any, NamedTuple
 
 from schemas.avro_types import AvroType, branches, logical, primitive
 from schemas.clock import SHANGHAI
@@ -19,6 +19,13 @@ _MAX_FLOAT = sys.float_info.max
 
 class InvalidRowError(ValueError):
     """A value is not what the contract says; the message names the field and the type, never the value."""
+
+
+class Branch(NamedTuple):
+    """A value of a union of several types, and the place of its type in the union."""
+
+    place: int
+    value: Any
 
 
 def typed_row(contract: Contract, row: dict[str, Any]) -> dict[str, Any]:
@@ -54,20 +61,21 @@ def _value(value: Any, avro: AvroType, path: str) -> Any:
 
 
 def _branch(value: Any, union: list[Any], path: str) -> Any:
-    """The value as the first branch of the union that takes it."""
+    """The value as the first branch of the union that takes it; with its place, if several could."""
     if value is None and "null" in union:
         return None
-    for branch in union:
+    for place, branch in enumerate(union):
         if branch != "null":
             try:
-                return _value(value, branch, path)
+                found = _value(value, branch, path)
             except InvalidRowError:
                 continue
+            return found if len(union) == 2 and "null" in union else Branch(place, found)
     raise _expected(path, " or ".join(logical(b) or primitive(b) for b in union if b != "null"))
 
 
 def _plain(value: Any, kind: str, path: str) -> Any:
-    if kind == "string" and isinstance(value, str):
+    if (kind == "string" and isinstance(value, str)) or (kind == "null" and value is None):
         return value
     if kind == "boolean" and isinstance(value, bool):
         return value
