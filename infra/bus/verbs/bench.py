@@ -33,6 +33,7 @@ def _bench(session: Session, name: str, page: Path | None, quick: bool) -> None:
     from infra.bus.bench.catalogue import BENCHES, Bench, run
     from infra.bus.bench.page import write_page
     from infra.bus.progress import progress
+    from infra.runtime import logs
 
     names = list(BENCHES) if name == "all" else [name]
     if not set(names) <= set(BENCHES):
@@ -41,6 +42,7 @@ def _bench(session: Session, name: str, page: Path | None, quick: bool) -> None:
             Text(f"there is no benchmark '{name}'.", f"没有名为 '{name}' 的测量。"),
             hint=Text(f"There are: {known}, all.", f"可用: {known}, all。"),
         )
+    logs.configure(json=False, level="warning")
     settings = session.settings()
     folder = settings.home / "bench"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -34,7 +34,9 @@ def _demo(session: Session, real: Path | None) -> None:
     from infra.bus.demo.report import DemoReport
     from infra.bus.demo.story import Story
     from infra.bus.progress import progress
+    from infra.runtime import logs
 
+    logs.configure(json=False, level="warning")
     settings = session.settings()
     root = settings.home.resolve()
     story = Story(session)
