@@ -138,7 +138,7 @@ def _capital(line: Line) -> str | None:
     text = _none(line["注册资金"])
     if text is None:
         return None
-    match = re.fullmatch(r"([\d,]+)(?:\.(\d+))?[\(（]?(万?)(元人民币|人民币元|人民币|元)?[\)）]?", text)
+    match = re.fullmatch(r"([\d,]+)(?:\.(\d+))?[\(（]?\s*(万?)(元人民币|人民币元|人民币|元)?[\)）]?", text)
     if match is None:
         return None
     whole, fraction, ten_thousand = match[1].replace(",", ""), match[2] or "", match[3]
