@@ -271,3 +271,9 @@ def test_a_value_that_moves_to_another_branch_of_a_union_is_a_change() -> None:
     columns = [known[f.name] if f.name in known else pa.nulls(2, f.type) for f in layout]
     released = evaluate(compiled, pa.RecordBatch.from_arrays(columns, schema=layout), keys=KEYS, at_ms=AT)
     assert released.outcome.tolist() == [Outcome.EMITTED, Outcome.UNCHANGED]
+
+
+def test_a_before_that_was_not_in_the_view_is_never_released_whatever_the_operation() -> None:
+    for op in "cru":
+        released = evaluated(view(before=True), event(op, row(0, 99.0), IN))
+        assert [e["before"] for e in released.events.to_pylist()] == [None]
