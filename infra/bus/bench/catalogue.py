@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import os
 import platform
-import secrets
-import shutil
 import statistics
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,8 @@ from typing import Any
 import psutil
 
 from infra.bus.bench import exchange, latency, many
-from infra.cluster import Progress, running
+from infra.bus.throwaway import throwaway_cluster
+from infra.cluster import Progress
 from infra.runtime.settings import Settings
 
 Say = Callable[[str], None]
@@ -37,22 +36,9 @@ class Bench:
     say: Say
     quick: bool = False
 
-    @contextmanager
-    def cluster(self, name: str) -> Iterator[Settings]:
+    def cluster(self, name: str) -> AbstractContextManager[Settings]:
         """Settings of a fresh cluster that ends with the block."""
-        home = self.folder / "work" / name
-        shutil.rmtree(home, ignore_errors=True)
-        home.mkdir(parents=True, mode=0o700)
-        key = home / "master.key"
-        key.touch(mode=0o600)
-        key.write_text(secrets.token_hex(32) + "\n")
-        with running(home / "cluster", repository=self.repository, progress=self.progress) as state:
-            yield Settings(
-                home=home / "cluster",
-                bootstrap_servers=state.bootstrap_servers,
-                registry_url=state.registry_url,
-                key_file=key,
-            )
+        return throwaway_cluster(self.folder / "work" / name, self.repository, self.progress)
 
 
 def bench_exchange(bench: Bench) -> dict[str, Any]:

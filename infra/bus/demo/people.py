@@ -9,6 +9,8 @@ from __future__ import annotations
 import datetime as dt
 from random import Random
 
+from schemas.formats import id_check_digit, uscc_check_digit
+
 DISTRICTS = {
     "南明区": "520102",
     "云岩区": "520103",
@@ -31,9 +33,7 @@ _ROADS = ("中华北路", "延安中路", "北京路", "瑞金南路", "花果�
 _TRADES = ("科技", "建筑工程", "商贸", "餐饮管理", "文化传媒", "生物医药", "大数据服务", "物流")
 _FORMS = ("有限公司", "有限责任公司", "股份有限公司")
 
-_ID_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _USCC_ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
-_USCC_WEIGHTS = tuple(3**i % 31 for i in range(17))
 
 
 def person_name(rng: Random) -> str:
@@ -48,15 +48,14 @@ def person_name(rng: Random) -> str:
 def id_number(rng: Random, district: str, born: dt.date) -> str:
     """A citizen identity number with its check digit (GB 11643)."""
     body = f"{DISTRICTS[district]}{born:%Y%m%d}{rng.randrange(1000):03d}"
-    return body + "10X98765432"[sum(int(c) * w for c, w in zip(body, _ID_WEIGHTS, strict=True)) % 11]
+    return body + id_check_digit(body)
 
 
 def credit_code(rng: Random, district: str) -> str:
     """A unified social credit code with its check character (GB 32100)."""
     subject = "MA" + "".join(rng.choices(_USCC_ALPHABET, k=7))
     body = f"91{DISTRICTS[district]}{subject}"
-    total = sum(_USCC_ALPHABET.index(c) * w for c, w in zip(body, _USCC_WEIGHTS, strict=True))
-    return body + _USCC_ALPHABET[(31 - total % 31) % 31]
+    return body + uscc_check_digit(body)
 
 
 def company_name(rng: Random) -> str:

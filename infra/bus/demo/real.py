@@ -20,9 +20,9 @@ from infra.bus.demo import accounts
 from infra.bus.demo.accounts import GrantAccount
 from infra.bus.demo.flow import deliveries, drain, exchange, wait_exchanged
 from infra.bus.demo.report import DemoReport
-from infra.bus.demo.run import make_key
 from infra.bus.demo.story import Story
-from infra.cluster import Progress, running
+from infra.bus.throwaway import throwaway_cluster
+from infra.cluster import Progress
 from infra.control import apply_files
 from infra.runtime.settings import Settings
 from producers.run import publish_file
@@ -59,16 +59,8 @@ class RealDemo:
                 hint=Text("Say which: make demo-real DATA=FILE.csv", "请指定: make demo-real DATA=文件.csv"),
             )
         shutil.rmtree(self.root, ignore_errors=True)
-        (self.root / "key").mkdir(parents=True, mode=0o700)
         self.story.step("starting Kafka and the schema registry", "启动 Kafka 与模式注册中心")
-        with running(self.root / "cluster", repository=self.repository, progress=self.progress) as state:
-            settings = Settings(
-                home=self.root / "cluster",
-                bootstrap_servers=state.bootstrap_servers,
-                registry_url=state.registry_url,
-                key_file=self.root / "key" / "master.key",
-            )
-            make_key(settings.key_file)
+        with throwaway_cluster(self.root, self.repository, self.progress) as settings:
             self._on_cluster(settings)
         self.report.seconds = self.story.seconds
         return self.report

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import shutil
 import threading
 import time
@@ -19,7 +18,8 @@ from infra.bus.demo.report import DemoReport
 from infra.bus.demo.sample import CONTRACTS, GRANTS, LIVE_RATE, LIVE_RESOURCE, Sample, write_sample
 from infra.bus.demo.story import Counting, Story
 from infra.bus.latency import RowMeter, latencies_ms, percentile, publish_paced
-from infra.cluster import Progress, running
+from infra.bus.throwaway import throwaway_cluster
+from infra.cluster import Progress
 from infra.control import Fence, apply_files, revoke
 from infra.runtime.custodian import master_key
 from infra.runtime.settings import Settings
@@ -54,20 +54,12 @@ class Demo:
     def run(self) -> DemoReport:
         """The whole way. Raises what its parts raise; whatever happens, nothing it started goes on running."""
         shutil.rmtree(self.root, ignore_errors=True)
-        (self.root / "key").mkdir(parents=True, mode=0o700)
         self.story.step(
             f"making a sample city of about {self.events:,} events", f"生成示例城市, 约 {self.events:,} 条事件"
         )
         sample = write_sample(self.root / "files", self.events, SEED)
         self.story.step("starting Kafka and the schema registry", "启动 Kafka 与模式注册中心")
-        with running(self.root / "cluster", repository=self.repository, progress=self.progress) as state:
-            settings = Settings(
-                home=self.root / "cluster",
-                bootstrap_servers=state.bootstrap_servers,
-                registry_url=state.registry_url,
-                key_file=self.root / "key" / "master.key",
-            )
-            make_key(settings.key_file)
+        with throwaway_cluster(self.root, self.repository, self.progress) as settings:
             self._on_cluster(settings, sample)
         self.report.seconds = self.story.seconds
         return self.report
@@ -184,12 +176,6 @@ def _account(grant: Grant, sample: Sample, file: Path, said: dict[str, Counter[s
     held = accounts.table_rows(file, grant.id, fields)
     must = accounts.expected_rows({k: {f: row[f] for f in fields} for k, row in table.items()})
     return GrantAccount(grant.id, len(changes), expected, delivered, withheld, counts["failed"], held == must, revoked)
-
-
-def make_key(path: Path) -> None:
-    """A key for this demonstration alone; it is thrown away with it."""
-    path.touch(mode=0o600)
-    path.write_text(secrets.token_hex(32) + "\n")
 
 
 def _onto(counting: Counting, done: int) -> Callable[[str, int], None]:
