@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from types import TracebackType
@@ -20,7 +20,7 @@ from producers import telemetry
 from producers.adapter import Batch, Rejection
 from producers.check import RowCheck
 from producers.kafka_errors import as_ours, missing_topic
-from producers.positions import encode_position, ensure_positions, position_key, read_position
+from producers.positions import create_positions, encode_position, position_key, read_position
 from producers.quarantine import QuarantineFile, record
 from schemas.change_event import ChangeEvent, Op, Row, change_event_schema
 from schemas.codec import codec_for
@@ -88,9 +88,9 @@ class Publisher:
         self._codec = codec_for(change_event_schema(contract), schema_id)
         self._defaults = {f.name: f.default for f in contract.fields if f.has_default and f.default is not None}
         self._topic = source_topic(contract.id)
-        ensure_positions(settings)
         self._producer = Producer(producer_config(settings, publisher_transaction(adapter, contract.id)))
-        self._check_topics()
+        if POSITIONS_TOPIC not in self._check_topics():
+            create_positions(settings)
         try:
             self._producer.init_transactions(_TIMEOUT_S)
         except KafkaException as error:
@@ -157,8 +157,9 @@ class Publisher:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    def _check_topics(self) -> None:
-        """The source topic has the contract's partitions: another count would place the same keys elsewhere."""
+    def _check_topics(self) -> Collection[str]:
+        """The cluster's topics. ConfigError if one of ours is missing, PermanentError if the source topic has not the
+        contract's partitions: another count would place the same keys elsewhere."""
         try:
             topics = self._producer.list_topics(timeout=_TIMEOUT_S).topics
         except KafkaException as error:
@@ -176,6 +177,7 @@ class Publisher:
                 where=self._topic,
                 hint=Text("A resource's partitions never change; mend the contract.", "分区数终身不变; 请更正契约。"),
             )
+        return topics
 
     def _judged(self, batch: Batch) -> tuple[set[int], list[Rejection]]:
         rejected = list(batch.rejected)
