@@ -29,6 +29,7 @@ check: setup         ## what CI runs: format, lint, types, layers, fresh docs, t
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python -m infra.bus.reference --check
 	@$(BIN)/python -m pytest
 
 bench: setup         ## every benchmark there is

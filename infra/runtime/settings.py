@@ -20,27 +20,38 @@ from schemas.text import Text
 class Settings(BaseSettings):
     """Where things are and how to get in. Every field is the variable BUS_<NAME>."""
 
-    model_config = SettingsConfigDict(env_prefix="BUS_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="BUS_", frozen=True, extra="ignore", use_attribute_docstrings=True)
 
     home: Path = Path(".bus")
     """State of the embedded cluster, adapters and sinks (0700)."""
     bootstrap_servers: str | None = None
+    """Addresses of an existing Kafka cluster, instead of the embedded one."""
     registry_url: str | None = None
     """Address of the registry's Confluent-compatible API."""
     registry_user: str | None = None
+    """Name for the registry's basic authentication."""
     registry_password: SecretStr | None = None
+    """And its password."""
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    """How Kafka is spoken to."""
     sasl_mechanism: str = "SCRAM-SHA-512"
+    """With which mechanism, where the protocol is SASL."""
     sasl_username: str | None = None
+    """As whom."""
     sasl_password: SecretStr | None = None
+    """And the password."""
     ssl_ca_location: Path | None = None
+    """Certificates (PEM) of whom to trust."""
     ssl_certificate_location: Path | None = None
+    """Our own certificate (PEM)."""
     ssl_key_location: Path | None = None
+    """And its key (PEM)."""
     key_file: Path = Field(default_factory=lambda: user_config_path("exchange-bus") / "master.key")
     """The custodian's master key: 32 bytes, hexadecimal. Never in the state folder, so that a copy of one leaks nothing."""
     maven_repository: str | None = None
     """Where the embedded cluster's files are downloaded from; without, Maven's mirrors, else its default repository."""
     metrics_host: str = "127.0.0.1"
+    """Where processes serve their metrics; anything but loopback shows them to others."""
 
     def located(self) -> Settings:
         """These settings with both addresses known: those given, or those of the embedded cluster in `home`.
