@@ -29,6 +29,16 @@ KEY_TYPES = frozenset({"string", "int", "long"})
 KEY_LOGICAL_TYPES = frozenset({"date"})
 
 
+def unwrapped(avro: AvroType) -> AvroType:
+    """The type without wrappings that say nothing: `{"type": "string"}` and `{"type": {"type": "int", …}}` are what is
+    inside; also as a branch of a union."""
+    if isinstance(avro, list):
+        return [unwrapped(branch) if isinstance(branch, dict) else branch for branch in avro]
+    while isinstance(avro, dict) and (set(avro) == {"type"} or isinstance(avro.get("type"), dict)):
+        avro = avro["type"]
+    return avro
+
+
 def branches(avro: AvroType) -> list[AvroType]:
     """The branches of a union, or the one type as a list."""
     return avro if isinstance(avro, list) else [avro]

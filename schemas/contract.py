@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from schemas.avro_types import AVRO_NAME, MAX_FIELDS, AvroType, check_avro, check_type, is_key_type
+from schemas.avro_types import AVRO_NAME, MAX_FIELDS, check_avro, check_type, is_key_type, unwrapped
 from schemas.errors import ConfigError
 from schemas.ids import Id
 from schemas.text import Text
@@ -173,7 +173,8 @@ def parse_contract(schema: Any, where: str = "contract") -> Contract:
     for i, field in enumerate(schema["fields"]):
         if not isinstance(field, dict):
             raise _wrong(f"{where}: fields.{i}", "a field is an object.", "字段必须是对象。")
-        fields.append({**field, "has_default": "default" in field})
+        plain = {"type": unwrapped(field["type"])} if "type" in field else {}
+        fields.append({**field, **plain, "has_default": "default" in field})
     known = {k: v for k, v in schema.items() if k not in ("type", "fields")}
     contract = build(Contract, {**known, "fields": fields, "source": schema}, where)
     names = [f.name for f in contract.fields]
@@ -197,16 +198,12 @@ def _check_key(contract: Contract, where: str) -> None:
             raise _wrong(
                 f"{where}: resource.key", f"the key field '{name}' is not a field.", f"主键字段 '{name}' 不存在。"
             )
-        if not is_key_type(_unwrapped(field.type)):
+        if not is_key_type(field.type):
             raise _wrong(
                 f"{where}: fields.{name}",
                 "a key field is a string, int, long or date and never null.",
                 "主键字段须为 string、int、long 或 date, 且不可为空。",
             )
-
-
-def _unwrapped(avro: AvroType) -> AvroType:
-    return avro[0] if isinstance(avro, list) and len(avro) == 1 else avro
 
 
 def _wrong(where: str, en: str, zh: str) -> ConfigError:

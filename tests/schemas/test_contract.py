@@ -138,3 +138,23 @@ def test_whatever_is_written_into_a_contract_it_is_refused_in_words_or_accepted(
         parse_contract(contract)
     except ConfigError as error:
         assert error.where
+
+
+def test_a_type_wrapped_in_a_type_is_what_is_inside() -> None:
+    date = {"type": "int", "logicalType": "date"}
+    schema = avro_contract()
+    schema["fields"].append({"name": "born", "type": {"type": date}})
+    schema["fields"].append({"name": "died", "type": ["null", {"type": date}], "default": None})
+
+    contract = parse_contract(schema)
+
+    assert contract.by_name["born"].type == date
+    assert contract.by_name["died"].type == ["null", date]
+
+
+def test_a_key_field_that_is_a_union_of_one_type_is_refused() -> None:
+    schema = avro_contract()
+    schema["fields"][0]["type"] = ["string"]
+
+    with pytest.raises(ConfigError, match="key field"):
+        parse_contract(schema)
