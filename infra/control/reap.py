@@ -48,7 +48,7 @@ def reap(
         if reason is None:
             source = source_topic(old.grant.resource)
             places = {Place(source, p): old.ended or 0 for p in range(existing.get(source, 0))}
-            if behind(client, places):
+            if places and behind(client, places):  # without a source topic nobody works for it
                 reason = Text("a worker has not passed its end yet.", "仍有工作进程未越过其终止点。")
         if reason is None:
             doomed.append(old.topic)
@@ -63,7 +63,7 @@ def _complete_fences(settings: Settings, existing: Mapping[str, int], now: int) 
     endings = [
         Ending(old, old.grant.resource, existing.get(source_topic(old.grant.resource), 0), old.ended)
         for old in _over(state(settings))
-        if old.fence is None and old.ended is not None
+        if old.fence is None and old.ended is not None and source_topic(old.grant.resource) in existing
     ]
     fence_all(settings, endings, started=time.monotonic(), now_ms=now)
 

@@ -7,7 +7,7 @@ from confluent_kafka.admin import AdminClient
 
 from infra.control import apply_contract, apply_grant, fences, reap, revoke, state
 from infra.runtime.policy_log import append
-from schemas.ids import grant_topic
+from schemas.ids import grant_topic, source_topic
 from schemas.policy_log import GrantEnded
 from tests.conftest import Cluster
 from tests.infra.control.world import NOW, Worker, contract, grant, wait_for
@@ -71,3 +71,17 @@ def test_a_topic_stays_while_a_worker_has_not_passed_its_end(
         revoke(cluster.settings, f"{unique}.grant", now_ms=NOW)
         done = reap(cluster.settings, older_than=0, now_ms=NOW + DAY_MS)
     assert topic in done.kept
+
+
+def test_the_topic_of_an_ended_grant_goes_also_when_its_source_is_gone(cluster: Cluster, unique: str) -> None:
+    apply_contract(cluster.settings, contract(f"{unique}.r"))
+    topic = apply_grant(cluster.settings, grant(unique), now_ms=NOW).topic
+    revoke(cluster.settings, f"{unique}.grant", now_ms=NOW)
+    admin = AdminClient({"bootstrap.servers": cluster.bootstrap_servers})
+    source = source_topic(f"{unique}.r")
+    admin.delete_topics([source])[source].result()
+    wait_for(lambda: source not in topics(cluster))
+
+    done = reap(cluster.settings, now_ms=NOW + 8 * DAY_MS)
+
+    assert topic in done.deleted
