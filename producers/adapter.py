@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 from schemas.change_event import ChangeEvent
@@ -108,5 +109,9 @@ class Adapter(Protocol):
 
 def event_id(adapter: str, resource: str, position: str, number: int) -> str:
     """Id of event `number` of the batch at `position`: 16 bytes in hexadecimal, the same whenever it is read again."""
-    text = f"{adapter}\n{resource}\n{position}\n{number}"
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return f"{_batch_digest(adapter, resource, position)}{number:08x}"
+
+
+@lru_cache(maxsize=16)
+def _batch_digest(adapter: str, resource: str, position: str) -> str:
+    return hashlib.sha256(f"{adapter}\n{resource}\n{position}".encode()).hexdigest()[:24]

@@ -25,6 +25,7 @@ _CONFIG = {
     "segment.ms": "3600000",
 }
 
+
 def position_key(adapter: str, resource: str) -> bytes:
     """Key of the record; ids hold no `/`."""
     return f"{adapter}/{resource}".encode()

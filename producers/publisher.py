@@ -177,7 +177,7 @@ class Publisher:
                 where=self._topic,
                 hint=Text("A resource's partitions never change; mend the contract.", "分区数终身不变; 请更正契约。"),
             )
-        return topics
+        return set(topics)
 
     def _judged(self, batch: Batch) -> tuple[set[int], list[Rejection]]:
         rejected = list(batch.rejected)

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from producers.adapter import Rejection
-from schemas.errors import PermanentError
-from schemas.text import Text
+from producers.private import private_file, private_folder, unwritable
 
 
 def record(adapter: str, rejection: Rejection, at: int) -> bytes:
@@ -24,7 +23,7 @@ def record(adapter: str, rejection: Rejection, at: int) -> bytes:
 
 
 class QuarantineFile:
-    """JSON Lines under `<home>/quarantine/<resource>/`, folders 0700; the file appears with its first record.
+    """JSON Lines under `<home>/quarantine/<resource>/`, folders 0700, files 0600; the file appears with its first record.
 
     It is for the people who mend the source. The quarantine topic, written in the batch's transaction, is the record:
     a process killed between the two leaves the last batch out of the file only.
@@ -38,18 +37,10 @@ class QuarantineFile:
         """Add records. PermanentError if the disk does not take them."""
         if not rejections:
             return
+        private_folder(self.path.parent)
+        private_file(self.path)
         try:
-            private_folder(self.path.parent)
             with self.path.open("ab") as file:
                 file.writelines(record(self._adapter, r, at) + b"\n" for r in rejections)
         except OSError as error:
-            raise PermanentError(
-                Text(f"cannot be written: {error.strerror}.", f"无法写入: {error.strerror}。"), where=str(self.path)
-            ) from error
-
-
-def private_folder(path: Path) -> None:
-    """Make a folder (and the two above it inside the home) that only its owner may enter."""
-    path.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path.chmod(0o700)
-    path.parent.chmod(0o700)
+            raise unwritable(self.path, error) from error

@@ -16,7 +16,7 @@ from producers.adapter import Adapter
 from producers.adapters.file.adapter import FileAdapter, Progress
 from producers.adapters.file.mapping import FileMapping, load_mapping
 from producers.publisher import Publisher
-from producers.quarantine import QuarantineFile, private_folder
+from producers.quarantine import QuarantineFile
 from schemas.change_event import change_event_schema
 from schemas.contract import Contract, load_contract, parse_contract
 from schemas.errors import ConfigError, TransientError
@@ -92,7 +92,6 @@ def publish_file(
     quarantine = QuarantineFile(settings.home, mapping.resource, mapping.adapter, started)
     report = PublishReport(mapping.adapter, mapping.resource)
     state = state_path(settings, mapping)
-    private_folder(state.parent)
 
     def make() -> FileAdapter:
         adapter = FileAdapter(

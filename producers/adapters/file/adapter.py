@@ -11,29 +11,53 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 from producers.adapter import Batch, Rejection, event_id
-from producers.adapters.file.conversion import Converter
+from producers.adapters.file.conversion import Converter, recipe
 from producers.adapters.file.mapping import FileMapping
-from producers.adapters.file.reading import check_unchanged, find_encoding, identity, place_columns, read_rows
+from producers.adapters.file.reading import (
+    Chunk,
+    check_unchanged,
+    find_encoding,
+    identity,
+    place_columns,
+    read_chunks,
+)
 from producers.adapters.file.row_text import RowText
-from producers.adapters.file.state import State
+from producers.adapters.file.sighting import Sighting
+from producers.adapters.file.state import Change, State
 from schemas.change_event import ChangeEvent, Op, Row
 from schemas.contract import Contract
 from schemas.errors import ConfigError
-from schemas.keys import key_text
 from schemas.text import Text
 
 BATCH_ROWS = 10_000
-MAX_BATCH_CHARS = 16 << 20
 DELETE_SHARE = 0.05
 """A full file that would delete more than this share of what is published stops and asks."""
 
 Progress = Callable[[str, int], None]
 """Called with what is going on (`check`, `publish`, `delete`) and the number of rows done so far."""
 
-_Entry = tuple[int, list[str]]
+
+@dataclass(frozen=True, slots=True)
+class _Cells:
+    """The mapped cells of rows that have as many cells as the header, their numbers, and the numbers of other rows."""
+
+    cells: list[tuple[str, ...]]
+    numbers: list[int]
+    odd: list[int]
+
+    @property
+    def columns(self) -> list[Any]:
+        return list(zip(*self.cells, strict=True))
+
+    @property
+    def digests(self) -> list[bytes]:
+        """One digest per row. No text field may hold NUL, so no row that was published is the digest of two."""
+        return [hashlib.blake2b("\0".join(row).encode(), digest_size=16).digest() for row in self.cells]
 
 
 @dataclass(slots=True)
@@ -45,14 +69,15 @@ class FileCounts:
     repeated: int = 0
     """Rows exactly like an earlier one of the same key."""
     nulled: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """Values made null because they could not be converted, by field and reason."""
+    """Values made null because they could not be converted, by field and reason, of the rows that are not as before."""
 
 
 class FileAdapter:
     """See `Adapter`. Position: the number of transactions committed so far.
 
     accept_deletes  publish the deletes of a full file, however many
-    snapshot        forget the state: every row is published as `r`; for a lost state file or a new cluster
+    snapshot        forget the state: every row is published as `r`; for a lost state file or a new cluster. A snapshot
+                    that was cut short is gone on with by whoever opens the state next.
     """
 
     def __init__(
@@ -79,7 +104,9 @@ class FileAdapter:
         self._progress = progress
         self._size = batch_rows
         self._state: State | None = None
-        self._texts: dict[str, str | None] = {}
+        self._sighting: Sighting | None = None
+        self._changes: dict[str, Change] = {}
+        self._prepared: list[Change] = []
 
     def open(self, contract: Contract, position: str | None) -> None:
         """See `Adapter`. Judges the whole file."""
@@ -88,13 +115,16 @@ class FileAdapter:
         self._rows = RowText(contract)
         self._before = identity(self._file)
         self._encoding = find_encoding(self._file, self._mapping.encoding)
-        self._state = State(self._path)
-        self._state.agree(position, anew=self._snapshot)
+        state = self._state = State(self._path)
+        state.agree(position, anew=self._snapshot)
+        state.converted_by(recipe(self._mapping, contract))
+        self._op = Op.READ if state.in_snapshot() else Op.CREATE
         self._serial = int(position or 0)
-        self._look_through(self._state)
+        sighting = self._sighting = Sighting(state)
+        self._look_through(sighting)
         check_unchanged(self._file, self._before)
-        self._guard_deletes(self._state)
-        self._batches = self._differences(self._state)
+        self._guard_deletes(sighting)
+        self._batches = self._differences(state, sighting)
 
     def read(self) -> Batch | None:
         """See `Adapter`."""
@@ -102,13 +132,12 @@ class FileAdapter:
 
     def prepare(self, accepted: Sequence[ChangeEvent], position: str) -> None:
         """See `Adapter`."""
-        names = self._contract.key
-        keys = (key_text([e.key[k] for k in names]) for e in accepted)
-        self._opened().prepare(((k, self._texts[k]) for k in keys), position)
+        self._prepared = [self._changes[e.event_id] for e in accepted]
+        self._opened().prepare(self._prepared, position)
 
     def committed(self, position: str) -> None:
         """See `Adapter`."""
-        self._opened().apply(position)
+        self._opened().apply(position, self._prepared)
         self._serial = int(position)
 
     def close(self) -> None:
@@ -116,31 +145,36 @@ class FileAdapter:
         if self._state is not None:
             self._state.close()
             self._state = None
+        if self._sighting is not None:
+            self._sighting.forget()
+            self._sighting = None
 
     def _opened(self) -> State:
         if self._state is None:
             raise RuntimeError("the adapter is not open")
         return self._state
 
-    def _look_through(self, state: State) -> None:
-        """Note every key of the file with its first row."""
-        state.forget_seen()
-        done = 0
+    def _look_through(self, sighting: Sighting) -> None:
+        """Note every key of the file with its first row, and which rows are not those that were published."""
         for chunk in self._chunks():
-            cells, numbers, _ = self._cells(chunk)
-            entries = []
-            for number, row in zip(numbers, cells, strict=True):
-                key = self._converter.key(row)
-                if key is not None:
-                    entries.append((key_text(key), number, _digest(row)))
-            state.see(entries)
-            done += len(chunk)
-            self._progress("check", done)
+            found = self._cells(chunk)
+            keys = self._converter.keys(found.columns) if found.cells else []
+            entries, unreadable = [], found.odd
+            for key, number, digest in zip(keys, found.numbers, found.digests, strict=True):
+                if key is None:
+                    unreadable.append(number)
+                else:
+                    entries.append((key, number, digest))
+            sighting.note(entries, unreadable)
+            self.counts.rows += len(chunk.rows)
+            self._progress("check", self.counts.rows)
+        self.counts.unchanged = sighting.compare()
+        self.counts.repeated = sighting.repeated
 
-    def _guard_deletes(self, state: State) -> None:
+    def _guard_deletes(self, sighting: Sighting) -> None:
         if self._mapping.mode != "full" or self._accept_deletes:
             return
-        gone, total = state.missing()
+        gone, total = sighting.missing()
         if gone > total * DELETE_SHARE:
             raise ConfigError(
                 Text(
@@ -154,75 +188,78 @@ class FileAdapter:
                 ),
             )
 
-    def _differences(self, state: State) -> Iterator[Batch]:
-        for chunk in self._chunks():
-            batch = self._compared(state, chunk)
-            self.counts.rows += len(chunk)
-            if batch.events or batch.rejected:
+    def _differences(self, state: State, sighting: Sighting) -> Iterator[Batch]:
+        last = sighting.last_work()
+        for chunk in self._chunks() if last else ():
+            if chunk.numbers[0] > last:
+                break
+            work = sighting.work(chunk.numbers[0], chunk.numbers[-1])
+            batch = self._compared(state, chunk, work) if work else None
+            if batch is not None and (batch.events or batch.rejected):
                 check_unchanged(self._file, self._before)
                 yield batch
-            self._progress("publish", self.counts.rows)
+            self._progress("publish", chunk.numbers[-1] - 1)
         check_unchanged(self._file, self._before)
+        self._progress("publish", self.counts.rows)
         self.counts.nulled = self._converter.nulled
         if self._mapping.mode == "full":
-            yield from self._deletes(state)
+            yield from self._deletes(sighting)
+        state.finish_snapshot()
 
-    def _compared(self, state: State, chunk: list[_Entry]) -> Batch:
-        cells, numbers, rejected = self._cells(chunk)
-        rows, unreadable = self._converter.rows(cells, numbers) if cells else ([], [])
+    def _compared(self, state: State, chunk: Chunk, work: dict[int, bool]) -> Batch:
+        """What became of the rows of a chunk that need a look (`work`: whether their key came before)."""
+        found = self._cells(chunk, work)
+        rejected = [Rejection(n, None, "cells") for n in found.odd]
+        rejected += [Rejection(n, None, "duplicate_key") for n, repeat in work.items() if repeat]
+        rows, unreadable = self._converter.rows(found.columns, found.numbers) if found.cells else ([], [])
         rejected += unreadable
-        good: list[tuple[str, int, Row]] = []
-        firsts = self._firsts(state, cells)
-        for row, number, row_cells in zip(rows, numbers, cells, strict=True):
-            key = self._key_of(row)
-            if row is None or key is None:
-                rejected += [Rejection(number, k, "required") for k in self._contract.key if row and row[k] is None]
+        keys = self._converter.keys(found.columns) if found.cells else []
+        good: list[tuple[int, Row, Change]] = []
+        for key, row, number, digest in zip(keys, rows, found.numbers, found.digests, strict=True):
+            if row is None:
                 continue
-            first, digest = firsts[key]
-            if first == number:
-                good.append((key, number, row))
-            elif digest == _digest(row_cells):
-                self.counts.repeated += 1
+            if key is None:
+                rejected += [Rejection(number, k, "required") for k in self._contract.key if row[k] is None]
             else:
-                rejected.append(Rejection(number, None, "duplicate_key"))
+                good.append((number, row, Change(key, self._rows.write(row), digest)))
         return self._batch(state, good, rejected)
 
-    def _firsts(self, state: State, cells: list[list[str]]) -> dict[str, tuple[int, bytes]]:
-        keys = (self._converter.key(row) for row in cells)
-        return state.first_rows([key_text(k) for k in keys if k is not None])
-
-    def _batch(self, state: State, good: list[tuple[str, int, Row]], rejected: list[Rejection]) -> Batch:
-        published = state.published([key for key, _, _ in good])
+    def _batch(self, state: State, good: list[tuple[int, Row, Change]], rejected: list[Rejection]) -> Batch:
+        published = state.published([change.key for _, _, change in good])
         position = str(self._serial + 1)
         events: list[ChangeEvent] = []
         numbers: list[int | None] = []
-        self._texts = {}
-        for key, number, row in good:
-            text = self._rows.write(row)
-            old = published.get(key)
-            if old is not None and (old == text or self._rows.read(old) == self._rows.read(text)):
-                self.counts.unchanged += 1
-                continue
-            self._texts[key] = text
-            op = Op.UPDATE if old is not None else Op.READ if self._snapshot else Op.CREATE
+        same: list[tuple[bytes, str]] = []
+        self._changes = {}
+        for number, row, change in good:
+            old = published.get(change.key)
             before = None if old is None else self._rows.read(old)
-            events.append(self._event(op, before, row, position, number, len(events)))
+            if old == change.row or (before is not None and before == self._rows.read(change.row or "")):
+                same.append((change.digest or b"", change.key))
+                continue
+            op = self._op if before is None else Op.UPDATE
+            event = self._event(op, before, row, f"{position}/{number}", position, len(events))
+            self._changes[event.event_id] = change
+            events.append(event)
             numbers.append(number)
+        self.counts.unchanged += len(same)
+        state.same_row(same)
         return Batch(events, numbers, rejected, position)
 
-    def _deletes(self, state: State) -> Iterator[Batch]:
+    def _deletes(self, sighting: Sighting) -> Iterator[Batch]:
         last, done = "", 0
-        while gone := state.next_missing(last, self._size):
+        while gone := sighting.next_missing(last, self._size):
             position = str(self._serial + 1)
             events = [
-                self._event(Op.DELETE, self._rows.read(row), None, position, 0, n) for n, (_, row) in enumerate(gone)
+                self._event(Op.DELETE, self._rows.read(row), None, position, position, n)
+                for n, (_, row) in enumerate(gone)
             ]
-            self._texts = {key: None for key, _ in gone}
+            self._changes = {e.event_id: Change(key, None, None) for e, (key, _) in zip(events, gone, strict=True)}
             yield Batch(events, [None] * len(events), [], position)
             last, done = gone[-1][0], done + len(gone)
             self._progress("delete", done)
 
-    def _event(self, op: Op, before: Row | None, after: Row | None, position: str, number: int, n: int) -> ChangeEvent:
+    def _event(self, op: Op, before: Row | None, after: Row | None, at: str, position: str, n: int) -> ChangeEvent:
         row = after if after is not None else before or {}
         return ChangeEvent(
             op=op,
@@ -231,43 +268,30 @@ class FileAdapter:
             after=after,
             event_id=event_id(self.id, self.resource, position, n),
             source=self.id,
-            position=f"{position}/{number}" if number else position,
+            position=at,
         )
 
-    def _key_of(self, row: Row | None) -> str | None:
-        if row is None:
-            return None
-        parts = [row[k] for k in self._contract.key]
-        return None if any(p is None for p in parts) else key_text(parts)
-
-    def _cells(self, chunk: list[_Entry]) -> tuple[list[list[str]], list[int], list[Rejection]]:
-        """The mapped cells of the rows that have as many cells as the header, their numbers, and the other rows."""
-        cells, numbers, rejected = [], [], []
-        for number, row in chunk:
+    def _cells(self, chunk: Chunk, wanted: dict[int, bool] | None = None) -> _Cells:
+        """The mapped cells of a chunk; of the `wanted` rows only (less those whose key came before), if given."""
+        found = _Cells([], [], [])
+        for number, row in zip(chunk.numbers, chunk.rows, strict=True):
+            if wanted is not None and wanted.get(number, True):
+                continue
             if len(row) == self._width:
-                cells.append([row[i] for i in self._places])
-                numbers.append(number)
+                found.cells.append(self._pick(row))
+                found.numbers.append(number)
             else:
-                rejected.append(Rejection(number, None, "cells"))
-        return cells, numbers, rejected
+                found.odd.append(number)
+        return found
 
-    def _chunks(self) -> Iterator[list[_Entry]]:
-        """The rows behind the header, in batches bounded by rows and characters."""
-        rows = read_rows(self._file, self._encoding, self._mapping.delimiter)
-        header = next(rows, (1, []))[1]
-        self._places = place_columns(self._file, header, self._converter.columns)
+    def _chunks(self) -> Iterator[Chunk]:
+        """The rows behind the header."""
+        chunks = read_chunks(self._file, self._encoding, self._mapping.delimiter, self._size)
+        header = next(chunks, Chunk([1], [[]])).rows[0]
+        places = place_columns(self._file, header, self._converter.columns)
+        only = places[0]  # itemgetter of one place gives no tuple
+        self._pick: Callable[[list[str]], tuple[str, ...]] = (
+            itemgetter(*places) if len(places) > 1 else lambda row: (row[only],)
+        )
         self._width = len(header)
-        chunk: list[_Entry] = []
-        chars = 0
-        for entry in rows:
-            chunk.append(entry)
-            chars += sum(map(len, entry[1]))
-            if len(chunk) >= self._size or chars > MAX_BATCH_CHARS:
-                yield chunk
-                chunk, chars = [], 0
-        if chunk:
-            yield chunk
-
-
-def _digest(cells: Sequence[str]) -> bytes:
-    return hashlib.blake2b("\x1f".join(cells).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        return chunks

@@ -3,63 +3,86 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
+import json
+import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from producers.adapter import Rejection
+from producers.adapters.file import conversions
 from producers.adapters.file.conversions import CONVERSIONS, Conversion, Unconvertible
 from producers.adapters.file.mapping import Column, FileMapping
 from schemas.avro_types import AvroType, is_nullable, logical, primitive, without_null
 from schemas.change_event import Row
 from schemas.contract import Contract, ContractField
 from schemas.errors import ConfigError
+from schemas.keys import key_text
 from schemas.text import Text
 
 _MEMORY = 20_000
-"""Distinct texts per column whose conversion is remembered."""
+"""Distinct texts per column whose conversion is remembered beyond a batch."""
 _BY_TYPE = {"int": "integer", "long": "integer", "float": "number", "double": "number", "boolean": "boolean"}
 _BY_MEANING = {"date": "date", "timestamp-millis": "timestamp", "timestamp-micros": "timestamp", "decimal": "decimal"}
 _TYPED = frozenset({"date", "timestamp", "integer", "decimal", "number", "boolean", "money_cents", "lookup"})
 
 
 class Converter:
-    """Cells of the mapped columns -> rows. Keeps count of what it made null, by field and reason."""
+    """Columns of cells (in the order of `columns`) -> rows. Keeps count of what it made null, by field and reason."""
 
     def __init__(self, mapping: FileMapping, contract: Contract, where: str) -> None:
         _check_fields(mapping, contract, where)
-        self.columns = [c.column for c in mapping.columns.values()]
+        names = [f.name for f in contract.fields if f.name in mapping.columns]
+        self.columns = [mapping.columns[name].column for name in names]
         self.nulled: Counter[tuple[str, str]] = Counter()
-        self._fields = [
-            _Field(contract.by_name[name], column, mapping, where) for name, column in mapping.columns.items()
-        ]
-        self._key = [list(mapping.columns).index(k) for k in contract.key]
+        self._names = names
+        self._fields = [_Field(contract.by_name[n], mapping.columns[n], mapping, where) for n in names]
+        self._key = [names.index(k) for k in contract.key]
 
-    def rows(self, cells: Sequence[Sequence[str]], numbers: Sequence[int]) -> tuple[list[Row | None], list[Rejection]]:
-        """A row for each entry of `cells` (the mapped columns, in the mapping's order), None where it is rejected."""
-        out: list[Row | None] = [{} for _ in cells]
+    def rows(
+        self, columns: Sequence[Sequence[str]], numbers: Sequence[int]
+    ) -> tuple[list[Row | None], list[Rejection]]:
+        """A row, its fields in the contract's order, for each of `numbers`; None where it is rejected."""
+        bad: set[int] = set()
         rejected: list[Rejection] = []
-        for field, column in zip(self._fields, zip(*cells, strict=True), strict=True):
-            name = field.name
-            for n, text in enumerate(column):
-                value = field.convert(text)
-                if type(value) is _Failure:
-                    if field.null_on_error:
-                        self.nulled[name, value.reason] += 1
-                        value = None
-                    else:
-                        rejected.append(Rejection(numbers[n], name, value.reason))
-                        out[n] = None
-                        continue
-                row = out[n]
-                if row is not None:
-                    row[name] = value
-        return out, rejected
+        values = []
+        for field, column in zip(self._fields, columns, strict=True):
+            found = field.convert(column)
+            if _Failure in set(map(type, found)):
+                found, failed = self._without_failures(field, found)
+                bad.update(n for n, _ in failed)
+                rejected += [Rejection(numbers[n], field.name, reason) for n, reason in failed]
+            values.append(found)
+        rows: list[Row | None] = [dict(zip(self._names, row, strict=True)) for row in zip(*values, strict=True)]
+        for n in bad:
+            rows[n] = None
+        return rows, rejected
 
-    def key(self, cells: Sequence[str]) -> list[Any] | None:
-        """The key values of one entry, or None if they cannot be had."""
-        values = [self._fields[i].convert(cells[i]) for i in self._key]
-        return None if any(v is None or type(v) is _Failure for v in values) else values
+    def keys(self, columns: Sequence[Sequence[str]]) -> list[str | None]:
+        """The text of each row's key, or None if it cannot be had."""
+        parts = [self._fields[i].convert(columns[i]) for i in self._key]
+        return [
+            None if None in part or _Failure in set(map(type, part)) else key_text(part)
+            for part in zip(*parts, strict=True)
+        ]
+
+    def _without_failures(self, field: _Field, values: list[Any]) -> tuple[list[Any], list[tuple[int, str]]]:
+        """The values with None for failures, and those failures (place, reason) that reject their row."""
+        failed = [(n, v.reason) for n, v in enumerate(values) if type(v) is _Failure]
+        kept = [None if type(v) is _Failure else v for v in values]
+        if not field.null_on_error:
+            return kept, failed
+        self.nulled.update((field.name, reason) for _, reason in failed)
+        return kept, []
+
+
+def recipe(mapping: FileMapping, contract: Contract) -> str:
+    """Digest of all that decides what becomes of given cells: mapping, contract, and the code itself."""
+    code = b"".join(Path(str(module.__file__)).read_bytes() for module in (conversions, sys.modules[__name__]))
+    said = json.dumps([mapping.model_dump(mode="json"), contract.source], sort_keys=True).encode()
+    return hashlib.sha256(code + said).hexdigest()
 
 
 class _Failure:
@@ -80,16 +103,15 @@ class _Field:
         self._steps = _steps(column, without_null(field.type), place)
         self._memory: dict[str, Any] = {}
 
-    def convert(self, text: str) -> Any:
-        """The value, None, or a _Failure."""
+    def convert(self, column: Sequence[str]) -> list[Any]:
+        """For each text its value, None, or a _Failure; each distinct text is converted once."""
         memory = self._memory
-        try:
-            return memory[text]
-        except KeyError:
-            if len(memory) >= _MEMORY:
-                memory.clear()
-            found = memory[text] = self._converted(text)
-            return found
+        for text in set(column).difference(memory):
+            memory[text] = self._converted(text)
+        found = [memory[text] for text in column]
+        if len(memory) > _MEMORY:
+            memory.clear()
+        return found
 
     def _converted(self, text: str) -> Any:
         if text.strip() in self._nulls:

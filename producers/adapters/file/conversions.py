@@ -32,10 +32,16 @@ _DATE = re.compile(
 )
 _MONEY = re.compile(r"([0-9][0-9,]*(?:\.[0-9]+)?) *\(? *([^0-9()\s]*) *\)?\Z")
 _NUMBER = re.compile(r"[+-]?[0-9][0-9,]*(?:\.[0-9]+)?\Z")
+_MAX_NUMBER = 100
+"""Characters of a number; turning thousands of digits into one takes longer than a file is worth."""
 _UNITS = {"": 1, "元": 1, "万": 10_000, "万元": 10_000, "亿": 10**8, "亿元": 10**8}
 _CURRENCY = ("人民币", "元")
 _TRUE = frozenset({"是", "有", "1", "true", "TRUE", "True", "Y", "y", "T"})
 _FALSE = frozenset({"否", "无", "0", "false", "FALSE", "False", "N", "n", "F"})
+
+
+def _halved(text: str) -> str:
+    return text if text.isascii() else text.translate(_HALF)
 
 
 def trim() -> Conversion:
@@ -45,7 +51,7 @@ def trim() -> Conversion:
 
 def half_width() -> Conversion:
     """Full-width characters (digits, letters, punctuation, blanks) to half-width."""
-    return lambda text: text.translate(_HALF)
+    return _halved
 
 
 def half_width_alnum() -> Conversion:
@@ -131,7 +137,7 @@ def integer() -> Conversion:
     """A whole number, thousands separators allowed."""
 
     def convert(text: str) -> int:
-        if not _NUMBER.match(text) or "." in text:
+        if len(text) > _MAX_NUMBER or not _NUMBER.match(text) or "." in text:
             raise Unconvertible("not_a_whole_number")
         return _whole(Decimal(text.replace(",", "")))
 
@@ -142,7 +148,7 @@ def decimal() -> Conversion:
     """A decimal number, thousands separators allowed."""
 
     def convert(text: str) -> Decimal:
-        if not _NUMBER.match(text):
+        if len(text) > _MAX_NUMBER or not _NUMBER.match(text):
             raise Unconvertible("not_a_number")
         return Decimal(text.replace(",", ""))
 
@@ -175,8 +181,8 @@ def money_cents(unit: str = "元") -> Conversion:
         raise TypeError("unit")
 
     def convert(text: str) -> int:
-        match = _MONEY.match(text.translate(_HALF).strip())
-        if match is None or len(text) > 40:
+        match = _MONEY.match(_halved(text).strip())
+        if match is None or len(text) > _MAX_NUMBER:
             raise Unconvertible("not_an_amount")
         factor = _UNITS[unit] if not match[2] else _renminbi(match[2])
         return _whole(Decimal(match[1].replace(",", "")) * factor * 100)

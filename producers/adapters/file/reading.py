@@ -17,6 +17,8 @@ MAX_LINE = 8 << 20
 """Characters of one line; a CSV line beyond this is none."""
 MAX_CELL = 1 << 20
 """Characters of one cell. What is longer is nearly always an unclosed quote."""
+MAX_CHUNK = 16 << 20
+"""Characters of the rows that are in memory together."""
 _CHUNK = 1 << 20
 _MAGIC = {b"PK\x03\x04": "Excel (xlsx) or ZIP", b"\xd0\xcf\x11\xe0": "Excel (xls)", b"%PDF": "PDF", b"\x1f\x8b": "gzip"}
 
@@ -81,26 +83,40 @@ def find_encoding(path: Path, declared: str) -> str:
     )
 
 
-def read_rows(path: Path, encoding: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Rows with their numbers (the header is row 1), blank ones left out. Memory stays flat.
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Rows that stand together in a file, each with its number."""
+
+    numbers: list[int]
+    rows: list[list[str]]
+
+
+def read_chunks(path: Path, encoding: str, delimiter: str, size: int) -> Iterator[Chunk]:
+    """The header (row 1) as a chunk of its own, then the rows in chunks bounded by `size` rows and MAX_CHUNK characters,
+    blank ones left out. Memory stays flat.
 
     ConfigError, with the row, for a line or cell beyond the limits, an unclosed quote, or text after a closing quote.
     """
     csv.field_size_limit(MAX_CELL)
+    number = 0
     try:
         with path.open(encoding=encoding, newline="") as file:
-            reader = csv.reader(_lines(path, file), delimiter=delimiter, strict=True)
-            number = 0
-            while True:
-                number += 1
-                try:
-                    row = next(reader)
-                except StopIteration:
-                    return
-                except csv.Error as error:
-                    raise _malformed(path, number, reader.line_num, error) from error
-                if row:
-                    yield number, row
+            lines = _Lines(path, file)
+            reader = csv.reader(lines.read(), delimiter=delimiter, strict=True)
+            try:
+                chunk = Chunk([], [])
+                for row in reader:
+                    number += 1
+                    if row:
+                        chunk.numbers.append(number)
+                        chunk.rows.append(row)
+                        if number == 1 or len(chunk.rows) >= size or lines.chars > MAX_CHUNK:
+                            yield chunk
+                            chunk, lines.chars = Chunk([], []), 0
+                if chunk.rows:
+                    yield chunk
+            except csv.Error as error:
+                raise _malformed(path, number + 1, reader.line_num, error) from error
     except UnicodeDecodeError as error:
         raise _lies(path, encoding, error.start) from error
     except OSError as error:
@@ -130,18 +146,29 @@ def place_columns(path: Path, header: Sequence[str], wanted: Sequence[str]) -> l
     return [names.index(name) for name in wanted]
 
 
-def _lines(path: Path, file: IO[str]) -> Iterator[str]:
-    number = 0
-    while line := file.readline(MAX_LINE):
-        number += 1
-        if len(line) >= MAX_LINE:
-            raise _wrong(
-                path,
-                f"line longer than {MAX_LINE} characters: this is no CSV.",
-                f"单行超过 {MAX_LINE} 个字符: 不是 CSV。",
-                row=number,
-            )
-        yield line
+class _Lines:
+    """A file's lines, bounded, and the characters read since somebody last set `chars` to 0."""
+
+    def __init__(self, path: Path, file: IO[str]) -> None:
+        self._path = path
+        self._file = file
+        self.chars = 0
+
+    def read(self) -> Iterator[str]:
+        """Line by line."""
+        number = 0
+        while line := self._file.readline(MAX_LINE):
+            number += 1
+            size = len(line)
+            self.chars += size
+            if size >= MAX_LINE:
+                raise _wrong(
+                    self._path,
+                    f"line longer than {MAX_LINE} characters: this is no CSV.",
+                    f"单行超过 {MAX_LINE} 个字符: 不是 CSV。",
+                    row=number,
+                )
+            yield line
 
 
 def _check_text(path: Path, head: bytes) -> None:

@@ -11,21 +11,34 @@ import fcntl
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from producers.quarantine import private_folder
+from producers.private import private_file, private_folder
 from schemas.errors import ConfigError, PermanentError
 from schemas.text import Text
 
 _TABLES = """
-CREATE TABLE IF NOT EXISTS position (one INTEGER PRIMARY KEY CHECK (one = 1), applied TEXT, pending TEXT);
-CREATE TABLE IF NOT EXISTS published (key TEXT PRIMARY KEY, row TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS journal (key TEXT PRIMARY KEY, row TEXT) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS seen (key TEXT PRIMARY KEY, number INTEGER NOT NULL, digest BLOB NOT NULL) WITHOUT ROWID;
-INSERT OR IGNORE INTO position VALUES (1, NULL, NULL);
+CREATE TABLE IF NOT EXISTS published (key TEXT PRIMARY KEY, row TEXT NOT NULL, digest BLOB) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS position (
+  one INTEGER PRIMARY KEY CHECK (one = 1), applied TEXT, pending TEXT, journal TEXT, recipe TEXT, anew INTEGER NOT NULL
+);
+INSERT OR IGNORE INTO position VALUES (1, NULL, NULL, NULL, NULL, 0);
 """
+MAX_TEXT = 16 << 20
+"""Characters of rows given back at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a batch makes of one key: its row as published (None: it is gone), and the digest of the cells it came from."""
+
+    key: str
+    row: str | None
+    digest: bytes | None
 
 
 class State:
@@ -38,6 +51,7 @@ class State:
     def __init__(self, path: Path) -> None:
         self.path = path
         private_folder(path.parent)
+        private_file(path)
         self._lock = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -46,24 +60,33 @@ class State:
             raise ConfigError(
                 Text("another run of this adapter is going on.", "该适配器正在另一进程中运行。"), where=str(path)
             ) from error
+        self._db: sqlite3.Connection | None = None
         try:
             self._db = sqlite3.connect(path, isolation_level=None)
-            self._db.executescript(
-                "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-32000;" + _TABLES
-            )
+            self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA cache_size=-32000;" + _TABLES)
         except sqlite3.Error as error:
-            os.close(self._lock)
+            self.close()
             raise self._failed(error) from error
 
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The open database, for the notes of one run (`Sighting`) that are joined with it."""
+        if self._db is None:
+            raise RuntimeError("the state is closed")
+        return self._db
+
     def agree(self, position: str | None, *, anew: bool) -> None:
-        """Bring the state to the position Kafka holds. `anew`: forget what was published and start from there."""
-        applied, pending = self._db.execute("SELECT applied, pending FROM position").fetchone()
+        """Bring the state to the position Kafka holds. `anew`: forget what was published and start a snapshot there."""
+        applied, pending, journal = self.query("SELECT applied, pending, journal FROM position")[0]
         if anew:
-            self._forget(position)
+            with self.transaction() as db:
+                db.execute("DELETE FROM published")
+                db.execute("UPDATE position SET applied = ?, pending = NULL, journal = NULL, anew = 1", (position,))
         elif pending is not None and pending == position:
-            self.apply(pending)
+            self.apply(pending, _changes(journal))
         elif applied == position:
-            self._many("DELETE FROM journal", [()], pending=None)
+            with self.transaction() as db:
+                db.execute("UPDATE position SET pending = NULL, journal = NULL")
         else:
             raise ConfigError(
                 Text(
@@ -77,80 +100,77 @@ class State:
                 ),
             )
 
+    def converted_by(self, recipe: str) -> None:
+        """Digests count only for cells converted by the same recipe (mapping, contract, code): another one clears them."""
+        if self.query("SELECT recipe FROM position")[0][0] != recipe:
+            with self.transaction() as db:
+                db.execute("UPDATE published SET digest = NULL")
+                db.execute("UPDATE position SET recipe = ?", (recipe,))
+
+    def in_snapshot(self) -> bool:
+        """Whether a snapshot was begun (here or by a run that died) and not yet finished."""
+        return bool(self.query("SELECT anew FROM position")[0][0])
+
+    def finish_snapshot(self) -> None:
+        """The snapshot has been published to its end."""
+        with self.transaction() as db:
+            db.execute("UPDATE position SET anew = 0")
+
     def published(self, keys: Sequence[str]) -> dict[str, str]:
         """The published row of each of `keys` that has one."""
-        return self._of("SELECT key, row FROM published", keys)
-
-    def see(self, entries: Iterable[tuple[str, int, bytes]]) -> None:
-        """Note keys of the file with row number and digest; the first row of a key stays."""
-        self._many("INSERT OR IGNORE INTO seen VALUES (?, ?, ?)", entries)
-
-    def first_rows(self, keys: Sequence[str]) -> dict[str, tuple[int, bytes]]:
-        """Number and digest of the first row of each of `keys`."""
-        found = self._query(
-            "SELECT key, number, digest FROM seen WHERE key IN (SELECT value FROM json_each(?))", (_json(keys),)
-        )
-        return {k: (n, d) for k, n, d in found}
-
-    def forget_seen(self) -> None:
-        """Begin a new look through a file."""
-        self._many("DELETE FROM seen", [()])
-
-    def missing(self) -> tuple[int, int]:
-        """How many published rows the file does not have, and how many there are."""
-        gone = "SELECT count(*) FROM published p WHERE NOT EXISTS (SELECT 1 FROM seen s WHERE s.key = p.key)"
-        return int(self._query(gone)[0][0]), int(self._query("SELECT count(*) FROM published")[0][0])
-
-    def next_missing(self, after: str, count: int) -> list[tuple[str, str]]:
-        """Up to `count` published rows with keys beyond `after` that the file does not have, in key order."""
-        return self._query(
-            "SELECT key, row FROM published p WHERE key > ? AND NOT EXISTS (SELECT 1 FROM seen s WHERE s.key = p.key) "
-            "ORDER BY key LIMIT ?",
-            (after, count),
+        wanted = json.dumps(keys, ensure_ascii=False)
+        return dict(
+            self.query("SELECT key, row FROM published WHERE key IN (SELECT value FROM json_each(?))", [wanted])
         )
 
-    def prepare(self, changes: Iterable[tuple[str, str | None]], position: str) -> None:
-        """Write down what the batch at `position` makes of the state (None: the row is gone)."""
-        self._many("INSERT OR REPLACE INTO journal VALUES (?, ?)", changes, pending=position)
+    def same_row(self, entries: Sequence[tuple[bytes, str]]) -> None:
+        """These (digest, key) have other cells than before, but their row is the published one."""
+        with self.transaction() as db:
+            db.executemany("UPDATE published SET digest = ? WHERE key = ?", entries)
 
-    def apply(self, position: str) -> None:
+    def prepare(self, changes: Sequence[Change], position: str) -> None:
+        """Write down, durably, what the batch at `position` makes of the state."""
+        journal = json.dumps(
+            [(c.key, c.row, None if c.digest is None else c.digest.hex()) for c in changes], ensure_ascii=False
+        )
+        with self.transaction(durable=True) as db:
+            db.execute("UPDATE position SET pending = ?, journal = ?", (position, journal))
+
+    def apply(self, position: str, changes: Sequence[Change]) -> None:
         """The batch at `position` is in Kafka."""
-        try:
-            self._db.execute("BEGIN")
-            self._db.execute("INSERT OR REPLACE INTO published SELECT key, row FROM journal WHERE row IS NOT NULL")
-            self._db.execute("DELETE FROM published WHERE key IN (SELECT key FROM journal WHERE row IS NULL)")
-            self._db.execute("DELETE FROM journal")
-            self._db.execute("UPDATE position SET applied = ?, pending = NULL", (position,))
-            self._db.execute("COMMIT")
-        except sqlite3.Error as error:
-            raise self._failed(error) from error
+        ordered = sorted(changes, key=lambda c: c.key)  # neighbours in the tree are written together
+        with self.transaction() as db:
+            db.executemany(
+                "INSERT OR REPLACE INTO published VALUES (?, ?, ?)",
+                [(c.key, c.row, c.digest) for c in ordered if c.row is not None],
+            )
+            db.executemany("DELETE FROM published WHERE key = ?", [(c.key,) for c in ordered if c.row is None])
+            db.execute("UPDATE position SET applied = ?, pending = NULL, journal = NULL", (position,))
 
     def close(self) -> None:
         """Close the file and let others have it."""
-        self._db.close()
+        if self._db is not None:
+            self._db.close()
+            self._db = None
         os.close(self._lock)
 
-    def _forget(self, position: str | None) -> None:
-        self._many("DELETE FROM published", [()])
-        self._many("DELETE FROM journal", [()], pending=None)
-        self._query("UPDATE position SET applied = ?, pending = NULL", (position,))
-
-    def _of(self, select: str, keys: Sequence[str]) -> dict[str, str]:
-        return dict(self._query(f"{select} WHERE key IN (SELECT value FROM json_each(?))", (_json(keys),)))
-
-    def _query(self, sql: str, values: Sequence[object] = ()) -> list[Any]:
+    def query(self, sql: str, values: Sequence[object] = ()) -> list[Any]:
+        """All rows of a SELECT."""
         try:
-            return self._db.execute(sql, values).fetchall()
+            return self.connection.execute(sql, values).fetchall()
         except sqlite3.Error as error:
             raise self._failed(error) from error
 
-    def _many(self, sql: str, entries: Iterable[Sequence[object]], **position: str | None) -> None:
+    @contextmanager
+    def transaction(self, *, durable: bool = False) -> Iterator[sqlite3.Connection]:
+        """One transaction. Not `durable`: safe when the process is killed; when the machine fails it may be undone, with
+        all that followed it, and the journal of a durable one makes up for it."""
+        db = self.connection
         try:
-            self._db.execute("BEGIN")
-            self._db.executemany(sql, entries)
-            if position:
-                self._db.execute("UPDATE position SET pending = ?", (position["pending"],))
-            self._db.execute("COMMIT")
+            db.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+            db.execute("BEGIN")
+            yield db
+            db.execute("COMMIT")
         except sqlite3.Error as error:
             raise self._failed(error) from error
 
@@ -162,5 +182,5 @@ class State:
         )
 
 
-def _json(keys: Sequence[str]) -> str:
-    return json.dumps(keys, ensure_ascii=False)
+def _changes(journal: str) -> list[Change]:
+    return [Change(k, r, None if d is None else bytes.fromhex(d)) for k, r, d in json.loads(journal)]
