@@ -42,7 +42,7 @@ def _bench(session: Session, name: str, page: Path | None, quick: bool) -> None:
             Text(f"there is no benchmark '{name}'.", f"没有名为 '{name}' 的测量。"),
             hint=Text(f"There are: {known}, all.", f"可用: {known}, all。"),
         )
-    logs.configure(json=False, level="warning")
+    logs.configure(json=False, level="error")  # the story is told in steps; retries are not part of it
     settings = session.settings()
     folder = settings.home / "bench"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -36,7 +36,7 @@ def _demo(session: Session, real: Path | None) -> None:
     from infra.bus.progress import progress
     from infra.runtime import logs
 
-    logs.configure(json=False, level="warning")
+    logs.configure(json=False, level="error")  # the story is told in steps; retries are not part of it
     settings = session.settings()
     root = settings.home.resolve()
     story = Story(session)
