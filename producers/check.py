@@ -7,7 +7,8 @@ deleted, even when the contract has become stricter since.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -16,15 +17,20 @@ from fastavro.validation import validate
 
 from schemas.avro_types import AvroType, is_nullable, logical, primitive, without_null
 from schemas.change_event import Row
+from schemas.codec import arrow_type
+from schemas.codec.ranges import range_of
 from schemas.contract import Contract, ContractField
 from schemas.errors import ConfigError
 from schemas.formats import FORMATS
 from schemas.text import Text
 
-Test = Callable[[Any], bool]
-"""Whether a value (never None) passes."""
+Test = Callable[[list[Any]], Iterable[bool]]
+"""For each value of a field (never None) whether it passes."""
 
-_BOUNDS = {"int": (-(2**31), 2**31 - 1), "long": (-(2**63), 2**63 - 1)}
+_WHOLE = {"int": (-(2**31), 2**31 - 1), "long": (-(2**63), 2**63 - 1)}
+_GREATEST_FLOAT = 3.4028234663852886e38
+_DISTINCT = frozenset({str, int, dt.date})
+"""Types whose equal values are the same value, so that each is judged once."""
 RULES = frozenset({"min", "max", "min_length", "max_length", "length", "pattern", "enum"})
 
 
@@ -42,7 +48,7 @@ class RowCheck:
         """
         found: dict[int, list[tuple[str | None, str]]] = {}
         for n, row in enumerate(rows):
-            if row.keys() - self._known:
+            if not row.keys() <= self._known:
                 found.setdefault(n, []).append((None, "unknown_field"))
         for check in self._fields:
             for n, reason in check.faults(rows):
@@ -56,48 +62,81 @@ class _FieldCheck:
         self._optional = is_nullable(field.type) or field.has_default
         self._key = key
         inner = without_null(field.type)
-        self._tests: list[tuple[str, Test]] = [("type", _type_test(inner))]
-        if primitive(inner) in _BOUNDS and not logical(inner):
-            low, high = _BOUNDS[primitive(inner)]
-            self._tests.append(("range", lambda v: low <= v <= high))
+        self._tests: list[tuple[str, Test]] = [("type", _type_test(field, inner)), *_range_test(inner)]
         if primitive(inner) == "string":
-            self._tests.append(("control_character", lambda v: "\x00" not in v))
+            self._tests.append(("control_character", _each(lambda v: "\x00" not in v)))
         self._tests += _format_test(field) + list(_rule_tests(field))
 
     def faults(self, rows: Sequence[Row]) -> Iterator[tuple[int, str]]:
-        name, memory = self.name, dict[Any, str | None]()
+        values = [row.get(self.name) for row in rows]
+        types = set(map(type, values))
+        if type(None) in types and (self._key or not self._optional):
+            yield from self._absent(rows)
+        if len(types - {type(None)}) == 1 and types & _DISTINCT:
+            distinct = list(set(values) - {None})
+            reasons = self._judge(distinct)
+            bad = {v: reason for v, reason in zip(distinct, reasons, strict=True) if reason is not None}
+            if bad:
+                yield from ((n, bad[v]) for n, v in enumerate(values) if v is not None and v in bad)
+        else:
+            present = [(n, v) for n, v in enumerate(values) if v is not None]
+            reasons = self._judge([v for _, v in present])
+            yield from ((n, reason) for (n, _), reason in zip(present, reasons, strict=True) if reason is not None)
+
+    def _absent(self, rows: Sequence[Row]) -> Iterator[tuple[int, str]]:
         for n, row in enumerate(rows):
-            value = row.get(name)
-            if value is None:
-                if not self._optional or (name in row and self._key):
-                    yield n, "required"
-                continue
-            if value == "" and self._key:
+            if row.get(self.name) is None and (not self._optional or self.name in row):
                 yield n, "required"
-                continue
-            reason = self._remembered(value, memory) if type(value) is str else self._judge(value)
-            if reason is not None:
-                yield n, reason
 
-    def _remembered(self, value: str, memory: dict[Any, str | None]) -> str | None:
-        if value not in memory:
-            memory[value] = self._judge(value)
-        return memory[value]
-
-    def _judge(self, value: Any) -> str | None:
-        return next((reason for reason, test in self._tests if not test(value)), None)
+    def _judge(self, values: list[Any]) -> list[str | None]:
+        """For each value the first reason why it is wrong, or None."""
+        reasons: list[str | None] = ["required" if self._key and v == "" else None for v in values]
+        for reason, test in self._tests:
+            left = [n for n, r in enumerate(reasons) if r is None]
+            for n, passes in zip(left, test([values[n] for n in left]), strict=True):
+                if not passes:
+                    reasons[n] = reason
+        return reasons
 
 
-def _type_test(avro: AvroType) -> Test:
+def _each(test: Callable[[Any], bool]) -> Test:
+    return lambda values: map(test, values)
+
+
+def _type_test(field: ContractField, avro: AvroType) -> Test:
     kind, meaning = primitive(avro), logical(avro)
+    if kind == "union":
+        raise _wrong(field, "publishers do not support unions of several types", "发布端不支持多类型 union", [])
     if meaning == "date":
-        return lambda v: type(v) is dt.date
+        return _each(lambda v: type(v) is dt.date)
     if meaning in ("timestamp-millis", "timestamp-micros"):
-        return lambda v: type(v) is int or (isinstance(v, dt.datetime) and v.tzinfo is not None)
+        return _each(lambda v: type(v) is int or (isinstance(v, dt.datetime) and v.tzinfo is not None))
     if meaning is None and kind in _PYTHON:
         allowed = _PYTHON[kind]
-        return lambda v: type(v) in allowed
-    return lambda v: bool(validate(v, avro, raise_errors=False))
+        return _each(lambda v: type(v) in allowed)
+    layout = arrow_type(avro)
+    return _each(lambda v: bool(validate(v, avro, raise_errors=False)) and _fits(v, layout))
+
+
+def _fits(value: Any, layout: pa.DataType) -> bool:
+    """Whether Arrow can hold it: more digits than a decimal has, for one, Avro's own check lets pass."""
+    try:
+        pa.array([value], layout)
+    except (pa.ArrowException, ValueError, TypeError, OverflowError):
+        return False
+    return True
+
+
+def _range_test(avro: AvroType) -> list[tuple[str, Test]]:
+    limits = range_of(avro) if logical(avro) != "date" else None
+    if limits is None and logical(avro) is None:
+        limits = _WHOLE.get(primitive(avro))
+    if limits is not None:
+        low, high = limits
+        return [("range", _each(lambda v: type(v) is not int or low <= v <= high))]
+    if primitive(avro) == "float":
+        return [("range", _each(lambda v: not math.isfinite(v) or abs(v) <= _GREATEST_FLOAT))]
+    return []
 
 
 _PYTHON: dict[str, tuple[type, ...]] = {
@@ -116,7 +155,7 @@ def _format_test(field: ContractField) -> list[tuple[str, Test]]:
         return []
     if field.format not in FORMATS:
         raise _wrong(field, f"the format '{field.format}' is unknown", f"格式 '{field.format}' 未知", sorted(FORMATS))
-    return [("format", FORMATS[field.format])]
+    return [("format", _each(FORMATS[field.format]))]
 
 
 def _rule_tests(field: ContractField) -> Iterator[tuple[str, Test]]:
@@ -132,27 +171,33 @@ def _rule(field: ContractField, name: str, bound: Any) -> tuple[str, Test]:
     if name == "pattern":
         return "pattern", _pattern_test(field, bound)
     if name == "enum":
-        allowed = frozenset(bound)
-        return "enum", lambda v: v in allowed
+        return "enum", _each(frozenset(bound).__contains__)
     if name == "min":
-        return "min", lambda v: bool(v >= bound)
+        return "min", _each(lambda v: bool(v >= bound))
     if name == "max":
-        return "max", lambda v: bool(v <= bound)
+        return "max", _each(lambda v: bool(v <= bound))
     if name == "min_length":
-        return "length", lambda v: len(v) >= bound
-    return "length", (lambda v: len(v) == bound) if name == "length" else (lambda v: len(v) <= bound)
+        return "length", _each(lambda v: len(v) >= bound)
+    if name == "max_length":
+        return "length", _each(lambda v: len(v) <= bound)
+    return "length", _each(lambda v: len(v) == bound)
 
 
 def _pattern_test(field: ContractField, pattern: str) -> Test:
     """The whole value matches, judged by RE2: time linear in the value, whatever the pattern."""
     whole = f"^(?:{pattern})$"
+
+    def test(values: list[Any]) -> list[bool]:
+        matches: Any = pc.match_substring_regex(pa.array(values, pa.string()), whole)
+        return list(matches.to_pylist())
+
     try:
-        pc.match_substring_regex(pa.array([""], pa.string()), whole)
+        test([""])
     except pa.ArrowInvalid as error:
         raise _wrong(
             field, "the pattern is not a regular expression RE2 knows", "pattern 不是 RE2 正则表达式", []
         ) from error
-    return lambda v: bool(pc.match_substring_regex(pa.array([v], pa.string()), whole)[0].as_py())
+    return test
 
 
 def _wrong(field: ContractField, en: str, zh: str, known: list[str]) -> ConfigError:

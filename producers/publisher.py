@@ -9,9 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Any
 
-import pyarrow as pa
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from infra.runtime.kafka import producer_config
@@ -19,23 +17,20 @@ from infra.runtime.settings import Settings
 from producers import telemetry
 from producers.adapter import Batch, Rejection
 from producers.check import RowCheck
+from producers.encoding import EventEncoder, Message
 from producers.kafka_errors import as_ours, missing_topic
 from producers.positions import create_positions, encode_position, position_key, read_position
 from producers.quarantine import QuarantineFile, record
-from schemas.change_event import ChangeEvent, Op, Row, change_event_schema
-from schemas.codec import codec_for
+from schemas.change_event import ChangeEvent, Op
 from schemas.codec.model import MAX_VALUE_BYTES
 from schemas.contract import Contract
 from schemas.errors import PermanentError, TransientError
 from schemas.ids import POSITIONS_TOPIC, publisher_transaction, quarantine_topic, source_topic
-from schemas.keys import key_text
 from schemas.text import Text
 
 _TIMEOUT_S = 30.0
 _COMMIT_TIMEOUT_S = 10.0
-_MESSAGE_OVERHEAD = 1024
-
-Message = dict[str, Any]
+_MAX_BYTES = MAX_VALUE_BYTES - 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +80,7 @@ class Publisher:
         self._clock = clock
         self._quarantine = quarantine
         self._check = RowCheck(contract)
-        self._codec = codec_for(change_event_schema(contract), schema_id)
-        self._defaults = {f.name: f.default for f in contract.fields if f.has_default and f.default is not None}
+        self._encoder = EventEncoder(contract, schema_id)
         self._topic = source_topic(contract.id)
         self._producer = Producer(producer_config(settings, publisher_transaction(adapter, contract.id)))
         if POSITIONS_TOPIC not in self._check_topics():
@@ -101,22 +95,22 @@ class Publisher:
     def prepare(self, batch: Batch) -> Prepared:
         """The batch checked and encoded. Nothing is written."""
         faults, rejected = self._judged(batch)
-        accepted = [e for n, e in enumerate(batch.events) if n not in faults]
-        rows = [r for n, r in enumerate(batch.rows) if n not in faults]
+        accepted = [(e, r) for n, (e, r) in enumerate(zip(batch.events, batch.rows, strict=True)) if n not in faults]
+        parts = [split(e) for e, _ in accepted]
         now = self._clock()
-        parts = [split(e) for e in accepted]
-        encoded = iter(self._encoded([e for p in parts for e in p], now))
+        encoded = iter(self._encoder.messages([e for part in parts for e in part], now))
         kept: list[ChangeEvent] = []
         messages: list[Message] = []
         by_op: Counter[str] = Counter()
-        for event, row, part in zip(accepted, rows, parts, strict=True):
+        for (event, row), part in zip(accepted, parts, strict=True):
             mine = [next(encoded) for _ in part]
-            if any(len(m["value"]) + len(m["key"]) > MAX_VALUE_BYTES - _MESSAGE_OVERHEAD for m in mine):
+            if any(len(m["value"]) + len(m["key"]) > _MAX_BYTES for m in mine):
                 rejected.append(Rejection(row, None, "too_large"))
                 continue
             kept.append(event)
             messages += mine
-            by_op.update(e.op.value for e in part)
+            for e in part:
+                by_op[e.op.value] += 1
         return Prepared(kept, rejected, dict(by_op), batch.position, messages, now)
 
     def commit(self, prepared: Prepared) -> None:
@@ -189,37 +183,6 @@ class Publisher:
             bad.add(n)
             rejected += [Rejection(batch.rows[n], field, reason) for field, reason in wrong]
         return bad, rejected
-
-    def _encoded(self, events: list[ChangeEvent], now: int) -> list[Message]:
-        values = [
-            {
-                "op": e.op.value,
-                "key": e.key,
-                "before": self._filled(e.before),
-                "after": self._filled(e.after),
-                "event_id": e.event_id,
-                "source": e.source,
-                "position": e.position,
-                "occurred_at": e.occurred_at,
-                "published_at": now,
-            }
-            for e in events
-        ]
-        try:
-            batch = pa.RecordBatch.from_pylist(values, schema=self._codec.arrow)
-        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
-            # Arrow's message quotes the value, so it goes no further
-            raise PermanentError(
-                Text("a row does not fit the contract's types.", "数据行与契约类型不符。"), where=self._topic
-            ) from None
-        names = self._contract.key
-        keys = [key_text([e.key[k] for k in names]).encode() for e in events]
-        return [{"key": k, "value": v} for k, v in zip(keys, self._codec.encode(batch), strict=True)]
-
-    def _filled(self, row: Row | None) -> Row | None:
-        if row is None or not self._defaults:
-            return row
-        return {k: v for k, v in self._defaults.items() if k not in row} | row
 
     def _quarantine_messages(self, prepared: Prepared) -> list[Message]:
         return [
