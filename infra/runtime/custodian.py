@@ -59,8 +59,11 @@ def created_notice(path: Path) -> Text:
     )
 
 
-def read_key(path: Path) -> bytes:
-    """The 32 bytes in a key file. ConfigError if others can read it or it holds anything else."""
+def read_key(path: Path, *, private: bool = True) -> bytes:
+    """The 32 bytes in a key file. ConfigError if others can read it or it holds anything else.
+
+    private  whether it must be kept from others; the throw-away key of a preview need not be
+    """
     try:
         mode = path.stat().st_mode
         text = path.read_bytes()[:1024].decode("ascii").strip()
@@ -69,7 +72,7 @@ def read_key(path: Path) -> bytes:
         raise _wrong(path, f"cannot be read: {error.strerror}.", f"无法读取: {error.strerror}。") from error
     except ValueError as error:
         raise _wrong(path, "is not hexadecimal.", "不是十六进制内容。", _HOW_TO_MAKE) from error
-    if stat.S_IMODE(mode) & 0o077:
+    if private and stat.S_IMODE(mode) & 0o077:
         raise _wrong(
             path,
             f"others may read the key (mode {stat.S_IMODE(mode):04o}).",

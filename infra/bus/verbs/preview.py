@@ -59,7 +59,7 @@ def _preview(session: Session, contract: Path, grant: Path, events: Path, key_fi
             Text(f"holds {len(granted)} grants; preview shows one.", f"含 {len(granted)} 项授权; 预览一次只看一项。"),
             where=str(grant),
         )
-    keys = subscriber_keys(read_key(key_file) if key_file else PREVIEW_KEY, granted[0].id)
+    keys = subscriber_keys(read_key(key_file, private=False) if key_file else PREVIEW_KEY, granted[0].id)
     with _opened(events) as stream:
         answers = preview(about, granted[0], _lines(stream, str(events)), keys=keys, where=str(grant))
         if session.json:

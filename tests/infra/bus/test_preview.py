@@ -75,6 +75,31 @@ def test_the_pseudonym_key_decides_pseudonyms_and_without_one_they_are_documente
     assert first == again != other
 
 
+def test_a_preview_key_may_be_readable_by_all_in_capitals_and_with_a_newline(files: Path) -> None:
+    key, same = files / "k", files / "same"
+    key.write_text("AB" * 32 + "\n")
+    same.write_text("ab" * 32)
+    for path in (key, same):
+        path.chmod(0o644)
+    first = preview(files, "--json", "--key-file", key)
+    assert first == preview(files, "--json", "--key-file", same)
+    assert (first[0], first[2]) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [("ab" * 31, "31 bytes"), ("zz" * 32, "hexadecimal"), ("", "0 bytes"), (None, "cannot be read")],
+)
+def test_a_wrong_preview_key_is_one_json_error_without_the_key(files: Path, content: str | None, said: str) -> None:
+    if content is not None:
+        (files / "k").write_text(content)
+    code, out, err = preview(files, "--json", "--key-file", files / "k")
+    error = json.loads(err)["error"]
+    assert (code, out, error["where"]) == (2, "", str(files / "k"))
+    assert said in error["message"]
+    assert not content or content not in err
+
+
 @pytest.mark.parametrize(
     "change", [{"fields": {"nowhere": "pass"}}, {"where": "person = 'x'"}, {"resource": "other.r"}]
 )
