@@ -9,9 +9,11 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Callable
+from operator import mul
 
 _ID_NUMBER = re.compile(r"[1-9][0-9]{16}[0-9X]\Z")
 _ID_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+_ID_ZERO = ord("0") * sum(_ID_WEIGHTS)
 _ID_CHECKS = "10X98765432"
 _USCC = re.compile(r"[0-9A-HJ-NPQRTUWXY]{2}[0-9]{6}[0-9A-HJ-NPQRTUWXY]{10}\Z")
 _USCC_ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
@@ -23,12 +25,12 @@ _DIVISION = re.compile(r"[1-9][0-9]{5}(?:[0-9]{3}(?:[0-9]{3})?)?\Z")
 
 def id_check_digit(body: str) -> str:
     """Check character of the first 17 digits of a citizen identity number."""
-    return _ID_CHECKS[sum(int(c) * w for c, w in zip(body, _ID_WEIGHTS, strict=True)) % 11]
+    return _ID_CHECKS[(sum(map(mul, body.encode(), _ID_WEIGHTS)) - _ID_ZERO) % 11]
 
 
 def uscc_check_digit(body: str) -> str:
     """Check character of the first 17 characters of a unified social credit code."""
-    total = sum(_USCC_VALUES[c] * w for c, w in zip(body, _USCC_WEIGHTS, strict=True))
+    total = sum(map(mul, map(_USCC_VALUES.__getitem__, body), _USCC_WEIGHTS))
     return _USCC_ALPHABET[-total % 31]
 
 
