@@ -70,3 +70,12 @@ def test_every_file_the_compose_file_mounts_exists() -> None:
     mounts = [v.split(":")[0] for s in compose["services"].values() for v in s.get("volumes", []) if v.startswith("./")]
     assert mounts
     assert all((DEPLOY / mount).is_dir() for mount in mounts)
+
+
+def test_prometheus_finds_its_files_wherever_its_folder_is() -> None:
+    folder = DEPLOY / "prometheus"
+    config = yaml.safe_load((folder / "prometheus.yml").read_text(encoding="utf-8"))
+    found = [s["files"] for job in config["scrape_configs"] for s in job["file_sd_configs"]]
+    named = [*config["rule_files"], *(pattern for files in found for pattern in files)]
+    assert named
+    assert all(not name.startswith("/") and list(folder.glob(name)) for name in named)
