@@ -89,8 +89,9 @@ def _apply(settings: Settings, documents: Documents, dry_run: bool, by: str, now
         events, names = _events(plan, schema_ids, by, now)
         started = time.monotonic()
         epochs = dict(zip(names, log.append(events), strict=True))
-    fences = _fence_superseded(settings, plan, epochs, started, now)
-    return [*_facts(plan, schema_ids, epochs, fences), *others]
+        endings = _superseded(plan, epochs)
+        fences = fence_all(settings, endings, started=started, now_ms=now, client=client, log=log)
+    return [*_facts(plan, schema_ids, epochs, {f.grant: f for f in fences}), *others]
 
 
 def _register(registry: Registry, plan: Plan) -> dict[str, int]:
@@ -159,15 +160,12 @@ def _events(plan: Plan, schema_ids: dict[str, int], by: str, now: int) -> tuple[
     return events, names
 
 
-def _fence_superseded(
-    settings: Settings, plan: Plan, epochs: dict[str, int], started: float, now: int
-) -> dict[str, Fence]:
-    endings = [
+def _superseded(plan: Plan, epochs: dict[str, int]) -> list[Ending]:
+    return [
         Ending(old, p.grant.resource, p.partitions, epochs[grant_topic(p.grant.id, p.generation)])
         for p in plan.grants
         if (old := p.supersedes) is not None
     ]
-    return {f.grant: f for f in fence_all(settings, endings, started=started, now_ms=now)}
 
 
 def _facts(

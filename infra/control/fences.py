@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, Producer, TopicPartition
@@ -19,11 +20,11 @@ from confluent_kafka.admin._listoffsets import OffsetSpec
 from infra.control.facts import Fence
 from infra.control.topics import refused
 from infra.control.workers import Place, Worker, observe
-from infra.runtime.kafka import admin, producer_config
+from infra.runtime.kafka import admin, begin_transactions, producer_config
 from infra.runtime.policy_log import READ_TIMEOUT_S, ControlLog, Event, Overtaken
 from infra.runtime.settings import Settings
 from schemas.errors import TransientError
-from schemas.ids import source_topic
+from schemas.ids import POLICY_TOPIC, source_topic
 from schemas.policy_log import GrantFenced, GrantInForce
 from schemas.text import Text
 
@@ -46,16 +47,26 @@ class Ending:
     epoch: int
 
 
-def fence_all(settings: Settings, endings: Sequence[Ending], *, started: float, now_ms: int) -> list[Fence]:
+def fence_all(
+    settings: Settings,
+    endings: Sequence[Ending],
+    *,
+    started: float,
+    now_ms: int,
+    client: AdminClient | None = None,
+    log: ControlLog | None = None,
+) -> list[Fence]:
     """The fences of `endings`, written to the control log once no worker can release under any of them.
 
-    started   `time.monotonic()` when the ending was written, for the milliseconds reported
+    started   `time.monotonic()` when the command began, for the milliseconds reported
+    client    connected already (`prepare`), if there is one
+    log       the command's turn at the log, if it is still in it
     Raises TransientError if a worker neither answers nor can be shut out; the grants have ended nonetheless, and asking
     again completes the fences.
     """
     if not endings:
         return []
-    client = admin(settings)
+    client = client or admin(settings)
     places: dict[Place, int] = {}
     for e in endings:
         for p in range(e.partitions):
@@ -76,7 +87,7 @@ def fence_all(settings: Settings, endings: Sequence[Ending], *, started: float, 
         )
         for e in endings
     ]
-    insist(settings, [_evidence(f, now_ms) for f in fences])
+    insist(settings, [_evidence(f, now_ms) for f in fences], log)
     return fences
 
 
@@ -85,8 +96,14 @@ def behind(client: AdminClient, places: dict[Place, int]) -> list[Place]:
     return [p for p, _ in _behind(client, places, ())]
 
 
-def insist(settings: Settings, events: Sequence[Event]) -> list[int]:
-    """Append `events` whoever else is changing the log: ends of access take precedence, the other command runs again."""
+def insist(settings: Settings, events: Sequence[Event], log: ControlLog | None = None) -> list[int]:
+    """Append `events` whoever else is changing the log: ends of access take precedence, the other command runs again.
+
+    log   tried first: a turn at the log that was opened earlier costs nothing, if nobody has taken another since
+    """
+    if log is not None:
+        with suppress(Overtaken):
+            return log.append(events)
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             with ControlLog(settings) as log:
@@ -123,7 +140,7 @@ class _Wait:
         if transaction in self.shut:
             return
         try:
-            Producer(producer_config(self.settings, transaction)).init_transactions(READ_TIMEOUT_S)
+            begin_transactions(Producer(producer_config(self.settings, transaction)), READ_TIMEOUT_S, POLICY_TOPIC)
         except KafkaException as error:
             raise refused(error, transaction) from error
         self.shut[transaction] = None

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import time
 
+from confluent_kafka.admin import AdminClient
+
 from infra.control.facts import Fence
 from infra.control.fences import Ending, fence_all
 from infra.control.topics import partition_counts
+from infra.control.workers import prepare
 from infra.runtime.kafka import admin
 from infra.runtime.policy_log import ControlLog, Overtaken
 from infra.runtime.settings import Settings
@@ -29,27 +32,32 @@ def revoke(
     """
     now = int(time.time() * 1000) if now_ms is None else now_ms
     started = time.monotonic()
-    ended = _end(settings, grant_id, reason, by, now)
-    count = partition_counts(admin(settings)).get(source_topic(ended.grant.resource), 0)
-    assert ended.ended is not None
-    ending = Ending(ended, ended.grant.resource, count, ended.ended)
-    return fence_all(settings, [ending], started=started, now_ms=now)[0]
-
-
-def _end(settings: Settings, grant_id: str, reason: EndReason, by: str, now: int) -> GrantInForce:
-    """Insists: stopping takes precedence over whatever other command is running."""
+    client = admin(settings)
+    prepare(client)
     for attempt in range(1, _ATTEMPTS + 1):
-        try:
-            with ControlLog(settings) as log:
-                current = _to_end(log.state, grant_id)
-                if current.ended is None:
-                    event = GrantEnded(grant=grant_id, generation=current.generation, reason=reason, at=now, by=by)
-                    log.append([event])
-                return log.state.grants[grant_id]
-        except Overtaken:
-            if attempt == _ATTEMPTS:
-                raise
+        with ControlLog(settings) as log:
+            try:
+                ended = _end(log, grant_id, reason, by, now)
+            except Overtaken:
+                if attempt == _ATTEMPTS:
+                    raise
+                continue  # insists: stopping takes precedence over whatever other command is running
+            ending = _ending(client, ended)
+            return fence_all(settings, [ending], started=started, now_ms=now, client=client, log=log)[0]
     raise AssertionError("unreachable")
+
+
+def _end(log: ControlLog, grant_id: str, reason: EndReason, by: str, now: int) -> GrantInForce:
+    current = _to_end(log.state, grant_id)
+    if current.ended is None:
+        log.append([GrantEnded(grant=grant_id, generation=current.generation, reason=reason, at=now, by=by)])
+    return log.state.grants[grant_id]
+
+
+def _ending(client: AdminClient, grant: GrantInForce) -> Ending:
+    resource = grant.grant.resource
+    assert grant.ended is not None
+    return Ending(grant, resource, partition_counts(client).get(source_topic(resource), 0), grant.ended)
 
 
 def _to_end(state: PolicyState, grant_id: str) -> GrantInForce:

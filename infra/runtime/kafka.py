@@ -10,7 +10,7 @@ import time
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._listoffsets import OffsetSpec  # not exported, though its own documentation shows it
 
@@ -35,6 +35,8 @@ def client_config(settings: Settings, **more: Any) -> Config:
     config: Config = {
         "bootstrap.servers": settings.bootstrap_servers,
         "security.protocol": settings.security_protocol,
+        # half of it is also the pause between two first connections, three of which a fresh client makes; it doubles
+        "reconnect.backoff.ms": 20,
         "reconnect.backoff.max.ms": 1000,
         "socket.timeout.ms": 10_000,
         "log.connection.close": False,
@@ -102,6 +104,17 @@ def consumer_config(settings: Settings, group: str, **more: Any) -> Config:
 def admin(settings: Settings) -> AdminClient:
     """An admin client."""
     return AdminClient(client_config(settings))
+
+
+def begin_transactions(producer: Producer, timeout_s: float, topic: str | None = None) -> None:
+    """`init_transactions`, without the 500 ms librdkafka waits when no broker is connected at that moment.
+
+    The first answer may come over the connection to the bootstrap address, which ends with it; the second comes over one
+    that stays. `topic`: one that exists (else all topics are asked about). Raises KafkaException.
+    """
+    for _ in range(2):
+        producer.list_topics(topic, timeout=timeout_s) if topic else producer.list_topics(timeout=timeout_s)
+    producer.init_transactions(timeout_s)
 
 
 def await_topics(client: AdminClient, names: Collection[str], timeout_s: float = 30.0) -> None:

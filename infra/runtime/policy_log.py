@@ -10,11 +10,12 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from types import TracebackType
+from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.cimpl import NewTopic
 
-from infra.runtime.kafka import admin, await_topics, consumer_config, producer_config
+from infra.runtime.kafka import admin, await_topics, begin_transactions, consumer_config, producer_config
 from infra.runtime.settings import Settings
 from schemas.errors import PermanentError, TransientError
 from schemas.ids import POLICY_TOPIC
@@ -28,6 +29,7 @@ CONTROL_TRANSACTION = "bus.control"
 
 READ_TIMEOUT_S = 15.0
 METADATA_TIMEOUT_S = 5.0
+_COMMAND_WAIT_MS = 5
 _TOPIC_CONFIG = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1", "compression.type": "zstd"}
 
 
@@ -45,32 +47,53 @@ class Overtaken(TransientError):
         )
 
 
-def ensure_log(settings: Settings) -> None:
-    """Create the log's topic if the cluster has none. TransientError if the cluster is out of reach."""
-    client = admin(settings)
+def ensure_log(settings: Settings, asker: Consumer | None = None) -> None:
+    """Create the log's topic if the cluster has none. TransientError if the cluster is out of reach.
+
+    asker   who asks whether it is there (a client made for the question would cost another 50 ms)
+    """
+    client = None if asker else admin(settings)
     try:
-        if POLICY_TOPIC in client.list_topics(timeout=METADATA_TIMEOUT_S).topics:
+        if _exists(asker or client):
             return
+        client = client or admin(settings)
         client.create_topics([NewTopic(POLICY_TOPIC, 1, config=_TOPIC_CONFIG)])[POLICY_TOPIC].result()
     except KafkaException as error:
         if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
             raise _unreachable(settings, error) from error
+    assert client is not None
     await_topics(client, [POLICY_TOPIC])
+    if asker is not None:
+        _exists(asker)  # it remembers that there was none until it asks again
+
+
+def _exists(asker: Any) -> bool:
+    return POLICY_TOPIC in {
+        name for name, topic in asker.list_topics(timeout=METADATA_TIMEOUT_S).topics.items() if topic.partitions
+    }
 
 
 class PolicyReader:
-    """The log, read by a consumer of its own that belongs to no group. One thread at a time; close it when done."""
+    """The log, read by a consumer of its own that belongs to no group. One thread at a time; close it when done.
 
-    def __init__(self, settings: Settings) -> None:
-        ensure_log(settings)
+    wait_ms   how long the broker holds a question when there is no news: short for a command that reads to the end and
+              leaves, long for whoever follows (news comes at once either way)
+    """
+
+    def __init__(self, settings: Settings, *, wait_ms: int = 50) -> None:
         self._settings = settings
         self._consumer = Consumer(
             consumer_config(
                 settings,
                 "bus.control-log",  # never joined and never committed to; librdkafka insists on a name
-                **{"auto.offset.reset": "error", "enable.partition.eof": True, "fetch.wait.max.ms": 50},
+                **{"auto.offset.reset": "error", "enable.partition.eof": True, "fetch.wait.max.ms": wait_ms},
             )
         )
+        try:
+            ensure_log(settings, self._consumer)
+        except BaseException:
+            self._consumer.close()
+            raise
         self._consumer.assign([TopicPartition(POLICY_TOPIC, 0, 0)])
         self._state = PolicyState()
         self._next = 0
@@ -185,15 +208,15 @@ class ControlLog:
         self._settings = settings
 
     def __enter__(self) -> ControlLog:
-        ensure_log(self._settings)
+        # made first: it connects while the reader asks for the topic
         self._producer = Producer(producer_config(self._settings, CONTROL_TRANSACTION, **{"linger.ms": 0}))
+        self._reader = PolicyReader(self._settings, wait_ms=_COMMAND_WAIT_MS)
         try:
-            self._producer.init_transactions(READ_TIMEOUT_S)
-        except KafkaException as error:
-            raise _unreachable(self._settings, error) from error
-        self._reader = PolicyReader(self._settings)
-        try:
+            begin_transactions(self._producer, READ_TIMEOUT_S, POLICY_TOPIC)
             self._reader.read_to_end()
+        except KafkaException as error:
+            self._reader.close()
+            raise _unreachable(self._settings, error) from error
         except BaseException:
             self._reader.close()
             raise

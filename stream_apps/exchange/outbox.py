@@ -9,7 +9,7 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
-from infra.runtime.kafka import producer_config
+from infra.runtime.kafka import begin_transactions, producer_config
 from infra.runtime.settings import Settings
 from schemas.errors import PermanentError
 from schemas.text import Text
@@ -51,7 +51,7 @@ class Outbox:
         self._producer = Producer(
             producer_config(settings, transaction, **{"delivery.report.only.error": True, "linger.ms": 2})
         )
-        self._producer.init_transactions(INIT_TIMEOUT_S)
+        begin_transactions(self._producer, INIT_TIMEOUT_S)
 
     def commit(self, outputs: Sequence[Output], offsets: Mapping[Place, tuple[int, str]], group: Any) -> None:
         """Everything in one transaction. `offsets`: offset to read next and metadata, for each place.
