@@ -9,6 +9,7 @@ from schemas.text import Text
 
 _FENCED = (KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, KafkaError.PRODUCER_FENCED)
 _MISSING = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION)
+_NOBODY = (KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT, KafkaError._RESOLVE)
 _REFUSED = (
     KafkaError.TOPIC_AUTHORIZATION_FAILED,
     KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
@@ -41,6 +42,20 @@ def as_ours(error: KafkaException | KafkaError, where: str) -> BusError:
         where=where,
         hint=Text(
             "Run 'bus status', or check BUS_BOOTSTRAP_SERVERS.", "请运行 'bus status', 或检查 BUS_BOOTSTRAP_SERVERS。"
+        ),
+    )
+
+
+def out_of_reach(error: KafkaException, servers: str | None) -> BusError:
+    """For the first words with a cluster: nobody there is said as such, anything else as `as_ours` has it."""
+    if error.args[0].code() not in _NOBODY:
+        return as_ours(error, str(servers))
+    return TransientError(
+        Text("no Kafka broker answers there.", "该地址没有 Kafka 应答。"),
+        where=servers,
+        hint=Text(
+            "Run 'bus status', or check BUS_BOOTSTRAP_SERVERS and the security settings.",
+            "请运行 'bus status', 或检查 BUS_BOOTSTRAP_SERVERS 与安全设置。",
         ),
     )
 

@@ -18,8 +18,8 @@ from producers import telemetry
 from producers.adapter import Batch, Rejection
 from producers.check import RowCheck
 from producers.encoding import EventEncoder, Message
-from producers.kafka_errors import as_ours, missing_topic
-from producers.positions import create_positions, encode_position, position_key, read_position
+from producers.kafka_errors import as_ours, missing_topic, out_of_reach
+from producers.positions import QUICK, create_positions, encode_position, position_key, read_position
 from producers.quarantine import QuarantineFile, record
 from schemas.change_event import ChangeEvent, Op
 from schemas.codec.model import MAX_VALUE_BYTES
@@ -28,7 +28,8 @@ from schemas.errors import PermanentError, TransientError
 from schemas.ids import POSITIONS_TOPIC, publisher_transaction, quarantine_topic, source_topic
 from schemas.text import Text
 
-_TIMEOUT_S = 30.0
+_LOOK_TIMEOUT_S = 5.0
+_INIT_TIMEOUT_S = 15.0
 _COMMIT_TIMEOUT_S = 10.0
 _MAX_BYTES = MAX_VALUE_BYTES - 1024
 
@@ -82,11 +83,13 @@ class Publisher:
         self._check = RowCheck(contract)
         self._encoder = EventEncoder(contract, schema_id)
         self._topic = source_topic(contract.id)
-        self._producer = Producer(producer_config(settings, publisher_transaction(adapter, contract.id)))
+        self._servers = settings.bootstrap_servers
+        config = producer_config(settings, publisher_transaction(adapter, contract.id), **QUICK)
+        self._producer = Producer(config)
         if POSITIONS_TOPIC not in self._check_topics():
             create_positions(settings)
         try:
-            self._producer.init_transactions(_TIMEOUT_S)
+            self._producer.init_transactions(_INIT_TIMEOUT_S)
         except KafkaException as error:
             raise as_ours(error, self._topic) from error
         self.position = read_position(settings, adapter, contract.id)
@@ -155,9 +158,9 @@ class Publisher:
         """The cluster's topics. ConfigError if one of ours is missing, PermanentError if the source topic has not the
         contract's partitions: another count would place the same keys elsewhere."""
         try:
-            topics = self._producer.list_topics(timeout=_TIMEOUT_S).topics
+            topics = self._producer.list_topics(timeout=_LOOK_TIMEOUT_S).topics
         except KafkaException as error:
-            raise as_ours(error, self._topic) from error
+            raise out_of_reach(error, self._servers) from error
         for name in (self._topic, quarantine_topic(self._contract.id)):
             if name not in topics:
                 raise missing_topic(name)

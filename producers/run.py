@@ -15,6 +15,7 @@ from producers import telemetry
 from producers.adapter import Adapter
 from producers.adapters.file.adapter import FileAdapter, Progress
 from producers.adapters.file.mapping import FileMapping, load_mapping
+from producers.patience import Patience
 from producers.publisher import Publisher
 from producers.quarantine import QuarantineFile
 from schemas.change_event import change_event_schema
@@ -22,11 +23,6 @@ from schemas.contract import Contract, load_contract, parse_contract
 from schemas.errors import ConfigError, TransientError
 from schemas.ids import source_topic, subject
 from schemas.text import Text
-
-ATTEMPTS = 6
-"""Beginnings in a row without a committed batch, after which a run gives up."""
-_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.25, 5.0
-
 
 A = TypeVar("A", bound=Adapter)
 T = TypeVar("T")
@@ -88,7 +84,8 @@ def publish_file(
     """
     mapping = load_mapping(mapping_path)
     started = clock()
-    schema_id, found = _with_patience(lambda: contract_in_force(settings, mapping.resource, contract), mapping, wait)
+    patience = Patience(mapping.resource, wait)
+    schema_id, found = _insist(lambda: contract_in_force(settings, mapping.resource, contract), patience)
     quarantine = QuarantineFile(settings.home, mapping.resource, mapping.adapter, started)
     report = PublishReport(mapping.adapter, mapping.resource)
     state = state_path(settings, mapping)
@@ -110,7 +107,7 @@ def publish_file(
     def publisher() -> Publisher:
         return Publisher(settings, mapping.adapter, found, schema_id, clock=clock, quarantine=quarantine)
 
-    last = run(make, publisher, found, report, wait)
+    last = run(make, publisher, found, report, patience)
     _count(report, last)
     report.quarantine_file = quarantine.path if quarantine.path.exists() else None
     telemetry.finished(report.resource, report.adapter, report.published.total(), report.quarantined_rows)
@@ -122,19 +119,17 @@ def run(
     publisher: Callable[[], Publisher],
     contract: Contract,
     report: PublishReport,
-    wait: Callable[[float], None],
+    patience: Patience,
 ) -> A:
     """Run until the source has no more; the adapter that got there. Only TransientError is tried again."""
-    failures = 0
     while True:
         before = report.position
         try:
-            return _run_once(make(), publisher, contract, report)
+            return _run_once(make(), publisher, contract, report, patience)
         except TransientError as error:
-            failures = failures + 1 if report.position == before else 1
-            if failures >= ATTEMPTS:
-                raise
-            _pause(report.resource, error, failures, wait)
+            if report.position != before:
+                patience.progress()
+            patience.again(error)
 
 
 def contract_in_force(settings: Settings, resource: str, given: Path | None) -> tuple[int, Contract]:
@@ -173,9 +168,12 @@ def state_path(settings: Settings, mapping: FileMapping) -> Path:
     return settings.home / "state" / "adapters" / f"{mapping.adapter}.{mapping.resource}.db"
 
 
-def _run_once(adapter: A, publisher: Callable[[], Publisher], contract: Contract, report: PublishReport) -> A:
+def _run_once(
+    adapter: A, publisher: Callable[[], Publisher], contract: Contract, report: PublishReport, patience: Patience
+) -> A:
     try:
         with publisher() as out:
+            patience.reached()
             report.position = out.position
             adapter.open(contract, out.position)
             while (batch := adapter.read()) is not None:
@@ -208,19 +206,12 @@ def _count(report: PublishReport, adapter: FileAdapter) -> None:
     report.unchanged += counts.unchanged
 
 
-def _with_patience(call: Callable[[], T], mapping: FileMapping, wait: Callable[[float], None]) -> T:
-    failures = 0
+def _insist(call: Callable[[], T], patience: Patience) -> T:
     while True:
         try:
-            return call()
+            found = call()
         except TransientError as error:
-            failures += 1
-            if failures >= ATTEMPTS:
-                raise
-            _pause(mapping.resource, error, failures, wait)
-
-
-def _pause(resource: str, error: TransientError, failures: int, wait: Callable[[float], None]) -> None:
-    seconds = min(_FIRST_WAIT_S * 2 ** (failures - 1), _LONGEST_WAIT_S)
-    telemetry.retried(resource, error, failures, seconds)
-    wait(seconds)
+            patience.again(error)
+        else:
+            patience.progress()
+            return found
