@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from schemas.errors import TransientError
@@ -15,16 +15,16 @@ from stream_apps.transport.unit import Place
 
 
 class _Topics(Protocol):
-    def missing(self, topics: Sequence[str]) -> frozenset[str]: ...
+    def unusable(self, topics: Sequence[str]) -> Mapping[str, str]: ...
 
 
 def letters(
     place: Place, messages: Sequence[Any], faults: Sequence[Fault], epoch: int, at_ms: int, topics: _Topics
 ) -> Output:
     """The dead letters of a slice's faults. TransientError without a topic for them: a fault must leave its trace."""
-    if topics.missing([DEAD_LETTER_TOPIC]):
+    if topics.unusable([DEAD_LETTER_TOPIC]):
         raise TransientError(
-            Text("there is no topic for dead letters.", "缺少异常数据主题。"),
+            Text("there is no topic that takes dead letters.", "没有可写入的异常数据主题。"),
             where=DEAD_LETTER_TOPIC,
             hint=Text("'bus apply' of the contract creates it.", "执行契约的 'bus apply' 会创建。"),
         )

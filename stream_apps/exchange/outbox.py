@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from infra.runtime.kafka import begin_transactions, producer_config
 from infra.runtime.settings import Settings
@@ -16,7 +16,18 @@ from schemas.text import Text
 from stream_apps.transport.unit import Place
 
 INIT_TIMEOUT_S = 30.0
-_COMMIT_TIMEOUT_S = 5.0
+_MESSAGE_TIMEOUT_MS = 3_500
+"""Before the broker's 5 s for a transaction: what cannot be written is given up while it still can be aborted."""
+_COMMIT_TIMEOUT_S = 6.0
+"""After both: a call that has timed out cannot be aborted any more, and the process has to end."""
+_REFUSALS = {
+    KafkaError.MSG_SIZE_TOO_LARGE,
+    KafkaError.RECORD_LIST_TOO_LARGE,
+    KafkaError.INVALID_RECORD,
+    KafkaError.POLICY_VIOLATION,
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+}
+"""Answers that concern one topic and come again however often it is asked."""
 _CHUNK = 50_000
 _QUEUE = 400_000
 """Messages the producer may hold before more are added; its own limit is a million."""
@@ -35,11 +46,12 @@ class Output:
 
 
 class Aborted(Exception):
-    """The transaction was aborted and nothing of it is visible; the work may be done again. `reason`: a word."""
+    """The transaction was aborted and nothing of it is visible; the work may be done again. `reason`: a word. `refused`:
+    topics whose broker will not take what it was given, with a word each."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, refused: Mapping[str, str] | None = None) -> None:
         super().__init__(reason)
-        self.reason = reason
+        self.reason, self.refused = reason, dict(refused or {})
 
 
 class Outbox:
@@ -48,9 +60,14 @@ class Outbox:
     def __init__(self, settings: Settings, transaction: str) -> None:
         """Takes over `transaction`: whoever had it is fenced, and what it left open is aborted. Raises KafkaException."""
         self.transaction = transaction
-        self._producer = Producer(
-            producer_config(settings, transaction, **{"delivery.report.only.error": True, "linger.ms": 2})
-        )
+        self._refused: dict[str, str] = {}
+        more = {
+            "delivery.report.only.error": True,
+            "on_delivery": self._failed,
+            "linger.ms": 2,
+            "message.timeout.ms": _MESSAGE_TIMEOUT_MS,
+        }
+        self._producer = Producer(producer_config(settings, transaction, **more))
         begin_transactions(self._producer, INIT_TIMEOUT_S)
 
     def commit(self, outputs: Sequence[Output], offsets: Mapping[Place, tuple[int, str]], group: Any) -> None:
@@ -59,6 +76,7 @@ class Outbox:
         Raises Aborted when nothing of it happened, PermanentError when the producer is lost and the process must end.
         """
         positions = [TopicPartition(p.topic, p.partition, at, metadata) for p, (at, metadata) in offsets.items()]
+        self._refused.clear()
         self._producer.begin_transaction()
         try:
             for output in outputs:
@@ -67,11 +85,16 @@ class Outbox:
             self._producer.commit_transaction(_COMMIT_TIMEOUT_S)
         except (KafkaException, BufferError, Aborted) as error:
             self._abort(error)
-            raise Aborted(_word(error)) from error
+            raise Aborted(_word(error), self._refused) from error
 
     def close(self) -> None:
         """Nothing is open between commits, so nothing is lost."""
         self._producer.purge()
+
+    def _failed(self, error: KafkaError, message: Message) -> None:
+        """Told, inside calls of the producer, of each entry that was not written."""
+        if error.code() in _REFUSALS and (topic := message.topic()) is not None:
+            self._refused[topic] = error.name().lower()
 
     def _produce(self, output: Output) -> None:
         for start in range(0, len(output.entries), _CHUNK):

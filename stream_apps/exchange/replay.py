@@ -102,7 +102,9 @@ class Replayer:
                 if (messages or at >= standing.next) and self._chunk(place, standing, messages, at):
                     return
         except Aborted as abort:
-            telemetry.aborted(abort.reason)
+            with self._exchange.lock:
+                self._exchange.undone(abort)
+                self._exchange.wait(place, "retry")  # not at once again, and longer each time
         except TransientError as error:
             with self._exchange.lock:
                 self._exchange.wait(place, "retry", error)

@@ -114,10 +114,12 @@ def unit_done(*marks: float) -> None:
     _BATCH.labels("unit").observe(marks[-1] - marks[0])
 
 
-def aborted(reason: str) -> None:
-    """A unit was undone."""
+def aborted(reason: str, refused: Mapping[str, str] | None = None) -> None:
+    """A unit was undone. `refused`: topics that take nothing for now, and why."""
     _ABORTS.labels(reason).inc()
     _log.warning("unit_aborted", reason=reason)
+    for topic, why in (refused or {}).items():
+        _log.warning("topic_refuses", topic=topic, reason=why)
 
 
 def assigned(places: Sequence[Place], owned: int) -> None:

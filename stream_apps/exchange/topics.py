@@ -1,9 +1,11 @@
-"""Which output topics exist, so that a missing one is seen before a record waits 5 s for it in the producer."""
+"""Which output topics can be written: a missing one is seen before a record waits for it in the producer, and one whose
+broker refuses what it is given is left out for a while, so that its neighbours go on (DESIGN 4.7)."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -13,6 +15,15 @@ from schemas.text import Text
 
 _AGAIN_S = 2.0
 _TIMEOUT_S = 5.0
+_LEAVE_OUT_S = 5.0
+_LEAVE_OUT_MAX_S = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    reason: str
+    times: int
+    until: float
 
 
 class KnownTopics:
@@ -23,10 +34,25 @@ class KnownTopics:
         self._known: frozenset[str] = frozenset()
         self._looked = float("-inf")
         self._complained: frozenset[str] = frozenset()
+        self._refusals: dict[str, _Refusal] = {}
 
-    def missing(self, topics: Iterable[str]) -> frozenset[str]:
-        """Those that do not exist. A known topic costs nothing; the absent are looked for again every 2 s."""
-        unknown = frozenset(topics) - self._known
+    def unusable(self, topics: Iterable[str]) -> dict[str, str]:
+        """Those that cannot be written now, with a word why. TransientError if the cluster does not answer."""
+        now, asked = time.monotonic(), frozenset(topics)
+        out = {t: r.reason for t, r in self._refusals.items() if t in asked and now < r.until}
+        return out | dict.fromkeys(self._missing(asked), "no_topic")
+
+    def refuse(self, refused: Mapping[str, str]) -> None:
+        """Their broker refused what was written: leave them out for 5 s, twice as long each time it happens again."""
+        for topic, reason in refused.items():
+            before = self._refusals.get(topic)
+            times = before.times + 1 if before else 0
+            pause = min(_LEAVE_OUT_S * 2**times, _LEAVE_OUT_MAX_S)
+            self._refusals[topic] = _Refusal(reason, min(times, 10), time.monotonic() + pause)
+
+    def _missing(self, topics: frozenset[str]) -> frozenset[str]:
+        """A known topic costs nothing; the absent are looked for again every 2 s."""
+        unknown = topics - self._known
         news = unknown - self._complained
         if unknown and (news or time.monotonic() - self._looked > _AGAIN_S):
             self._look()

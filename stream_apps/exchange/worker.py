@@ -54,9 +54,10 @@ class Policy(Protocol):
 
 
 class Topics(Protocol):
-    """Which output topics exist (`KnownTopics`)."""
+    """Which output topics can be written (`KnownTopics`)."""
 
-    def missing(self, topics: Sequence[str]) -> frozenset[str]: ...
+    def unusable(self, topics: Sequence[str]) -> Mapping[str, str]: ...
+    def refuse(self, refused: Mapping[str, str]) -> None: ...
     def forget(self) -> None: ...
 
 
@@ -144,8 +145,8 @@ class Exchange:
                 self.wait(wait.place, wait.why, wait.error)
             self._rewind(unit)
         except Aborted as abort:
-            telemetry.aborted(abort.reason)
-            self.tools.topics.forget()
+            with self.lock:
+                self.undone(abort)
             self._aborts += 1
             if self._aborts > _ABORTS_IN_A_ROW:
                 raise
@@ -154,6 +155,12 @@ class Exchange:
         else:
             self._aborts = 0
             self.feed.done(unit)
+
+    def undone(self, abort: Aborted) -> None:
+        """Look again at what can be written before the next attempt. Under the lock."""
+        telemetry.aborted(abort.reason, abort.refused)
+        self.tools.topics.forget()
+        self.tools.topics.refuse(abort.refused)
 
     def _attempt(self, unit: Unit) -> None:
         began, state, at_ms = time.perf_counter(), self.policy.state, self.tools.now_ms()
@@ -195,10 +202,10 @@ class Exchange:
             raise NotNow(place, "retry", error) from error
 
     def writable(self, rules: Rules) -> tuple[list[Lane], dict[int, str]]:
-        """The grants whose topics exist, and the others by opening epoch with the reason."""
-        gone = self.tools.topics.missing([v.grant.topic for v in rules.lanes])
+        """The grants whose topics can be written, and the others by opening epoch with the reason."""
+        gone = self.tools.topics.unusable([v.grant.topic for v in rules.lanes])
         withheld = {w.grant.opened: w.reason for w in rules.withheld}
-        withheld |= {v.grant.opened: "no_topic" for v in rules.lanes if v.grant.topic in gone}
+        withheld |= {v.grant.opened: gone[v.grant.topic] for v in rules.lanes if v.grant.topic in gone}
         return [v for v in rules.lanes if v.grant.topic not in gone], withheld
 
     def work(

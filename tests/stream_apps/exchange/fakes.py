@@ -110,8 +110,11 @@ class FakeFeed:
 class FakeTopics:
     gone: set[str] = field(default_factory=set)
 
-    def missing(self, topics: Sequence[str]) -> frozenset[str]:
-        return frozenset(topics) & self.gone
+    def unusable(self, topics: Sequence[str]) -> Mapping[str, str]:
+        return dict.fromkeys(set(topics) & self.gone, "no_topic")
+
+    def refuse(self, refused: Mapping[str, str]) -> None:
+        self.gone |= refused.keys()
 
     def forget(self) -> None: ...
 

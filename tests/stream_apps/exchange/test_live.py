@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from infra.control import revoke
 from infra.runtime.kafka import admin
@@ -90,6 +90,31 @@ def test_a_topic_that_is_gone_stops_neither_its_neighbour_nor_its_own_return(lab
     lab.publish([("c", None, row(3))])
     lab.settled()
     within(10, lambda: [k for k, _ in lab.released(1)] == [b"k1", b"k2", b"k3"])
+
+
+def test_a_topic_that_refuses_a_record_loses_its_grant_only_until_it_takes_it(lab: Lab) -> None:
+    lab.open(1)
+    lab.open(2)
+    lab.publish([("c", None, row(1))])
+    lab.settled()
+    limit(lab, grant_topic(f"{lab.word}.g.1", 1), 600)
+    wide = [("c", None, row(i, amount=i)) for i in range(2, 200)]
+    lab.publish(wide)
+    lab.settled()
+    assert [k for k, _ in lab.released(2)] == [f"k{i}".encode() for i in range(1, 200)]
+    assert [k for k, _ in lab.released(1)] == [b"k1"]
+    limit(lab, grant_topic(f"{lab.word}.g.1", 1), 1 << 20)
+    within(30, lambda: lab.committed()[1].off == frozenset())
+    assert [k for k, _ in lab.released(1)] == [b"k1", *(f"k{i}".encode() for i in range(1, 200))]
+    assert len(lab.released(2)) == 199
+
+
+def limit(lab: Lab, topic: str, size: int) -> None:
+    """The largest batch of records a topic takes from now on."""
+    entry = ConfigEntry("max.message.bytes", str(size), incremental_operation=AlterConfigOpType.SET)
+    wanted = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
+    client = admin(lab.settings)
+    client.incremental_alter_configs([wanted])[wanted].result()
 
 
 def test_a_dead_letter_points_at_the_record_and_holds_none_of_it(lab: Lab) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import NewTopic
 
-from infra.runtime.kafka import admin, consumer_config
+from infra.runtime.kafka import admin, await_topics, consumer_config
 from schemas.errors import PermanentError
 from stream_apps.exchange.outbox import Aborted, Outbox, Output
 from stream_apps.transport.unit import Place
@@ -67,6 +68,41 @@ def test_a_message_too_large_for_the_client_undoes_the_transaction_and_says_so(
     with pytest.raises(Aborted, match="msg_size_too_large"):
         outbox.commit(outputs(topic, b"1", b"x" * (9 << 20)), {place: (1, "m")}, consumer.consumer_group_metadata())
     assert Lab(cluster.settings, "x").messages(topic) == []
+
+
+def test_a_topic_that_takes_only_smaller_records_is_named_and_the_producer_lives_on(
+    cluster: Cluster, topic: str, group: tuple[Consumer, Place]
+) -> None:
+    client, small = admin(cluster.settings), f"{topic}.small"
+    client.create_topics([NewTopic(small, 1, config={"max.message.bytes": "500"})])[small].result()
+    await_topics(client, [small, topic])
+    outbox = Outbox(cluster.settings, f"{topic}.t")
+    consumer, place = group
+    metadata = consumer.consumer_group_metadata()
+    with pytest.raises(Aborted) as caught:
+        both = outputs(topic, b"1") + outputs(small, random.Random(1).randbytes(5_000))
+        outbox.commit(both, {place: (1, "m")}, metadata)
+    assert caught.value.refused == {small: "msg_size_too_large"}
+    outbox.commit(outputs(topic, b"2"), {place: (1, "m")}, metadata)
+    assert [m.value() for m in Lab(cluster.settings, "x").messages(topic)] == [b"2"]
+
+
+def test_a_topic_deleted_in_the_meantime_undoes_the_transaction_and_the_producer_lives_on(
+    cluster: Cluster, topic: str, group: tuple[Consumer, Place]
+) -> None:
+    client, doomed = admin(cluster.settings), f"{topic}.doomed"
+    client.create_topics([NewTopic(doomed, 1)])[doomed].result()
+    await_topics(client, [doomed, topic])
+    outbox = Outbox(cluster.settings, f"{topic}.t")
+    consumer, place = group
+    metadata = consumer.consumer_group_metadata()
+    outbox.commit(outputs(topic, b"1") + outputs(doomed, b"1"), {place: (1, "m")}, metadata)
+    client.delete_topics([doomed], operation_timeout=10)[doomed].result()
+    outbox._producer.list_topics(timeout=5)  # it knows: the entry waits for the topic until its time is over
+    with pytest.raises(Aborted):
+        outbox.commit(outputs(topic, b"2") + outputs(doomed, b"2"), {place: (2, "m")}, metadata)
+    outbox.commit(outputs(topic, b"3"), {place: (2, "m")}, metadata)
+    assert [m.value() for m in Lab(cluster.settings, "x").messages(topic)] == [b"1", b"3"]
 
 
 def test_a_worker_whose_transactional_id_was_taken_over_cannot_commit_and_ends(

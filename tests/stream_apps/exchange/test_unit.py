@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -221,6 +222,25 @@ def test_a_missing_topic_withholds_its_grant_and_not_its_neighbour(bench: Bench)
     bench.handle(place, [bench.event(1, "c", None, row(2))], 1)
     assert bench.feed.paused == [place]  # until it was given what it missed
     assert bench.ops(gone) == []
+
+
+def test_a_topic_that_refuses_withholds_its_grant_with_the_next_attempt(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small, there = bench.open("s.g"), bench.open("s.h")
+    place = bench.own()
+    accept, refusals = bench.sender.commit, [Aborted("msg_size_too_large", {small: "msg_size_too_large"})]
+
+    def refuse_once(*args: Any) -> None:
+        if refusals:
+            raise refusals.pop()
+        accept(*args)
+
+    monkeypatch.setattr(bench.sender, "commit", refuse_once)
+    for _ in range(2):
+        bench.handle(place, [bench.event(0, "c", None, row(1))], 0)
+    assert (bench.ops(small), bench.ops(there)) == ([], ["c"])
+    assert bench.sender.done[0].offsets[place][1].off == {bench.policy.state.grants["s.g"].opened}
 
 
 def test_an_event_too_large_is_a_dead_letter_and_a_delete_and_its_neighbours_go_on(
