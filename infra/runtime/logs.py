@@ -8,12 +8,14 @@ their type and our own message, not with the repr of what they held.
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from typing import Any
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from infra.runtime.library_logs import LibraryLines
 from schemas.errors import BusError
 
 KEYS = frozenset(
@@ -83,7 +85,9 @@ def configure(json: bool, level: str = "info") -> None:
     last: Processor = (
         structlog.processors.JSONRenderer(ensure_ascii=False)
         if json
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0, sort_keys=False)
+        else structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty() and not os.environ.get("NO_COLOR"), pad_event_to=0, sort_keys=False
+        )
     )
     structlog.configure(
         processors=[*shared, last],
@@ -91,11 +95,7 @@ def configure(json: bool, level: str = "info") -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(
-        level=max(logging.WARNING, getattr(logging, level.upper())),
-        stream=sys.stderr,
-        format="%(levelname)s %(name)s %(message)s",
-    )
+    logging.basicConfig(level=max(logging.WARNING, getattr(logging, level.upper())), handlers=[LibraryLines()])
 
 
 def logger(component: str) -> Any:
