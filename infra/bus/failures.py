@@ -17,7 +17,7 @@ import time
 import traceback
 from pathlib import Path
 
-from infra.bus.session import Session, a_person_watches
+from infra.bus.session import Session, in_colour
 from schemas.errors import BusError, TransientError
 from schemas.text import Text
 
@@ -39,7 +39,7 @@ def report(session: Session, error: BusError) -> int:
         sys.stderr.write(json.dumps(body, ensure_ascii=False) + "\n")
         return exit_code(error)
     word = session.say("error", "错误")
-    if a_person_watches():
+    if in_colour():
         word = f"\x1b[31m{word}\x1b[0m"
     place = f"{error.where}: " if error.where else ""
     sys.stderr.write(f"{word}: {place}{message}\n")
@@ -48,7 +48,10 @@ def report(session: Session, error: BusError) -> int:
 
 def interrupted(session: Session) -> int:
     """Ctrl-C, or a request to end, before there was a result."""
-    sys.stderr.write("\n" + session.say("interrupted.", "已中断。") + "\n")
+    said = session.say("interrupted.", "已中断。")
+    if session.json:
+        said = json.dumps({"error": {"where": None, "message": said}}, ensure_ascii=False)
+    sys.stderr.write(("\n" if sys.stderr.isatty() else "") + said + "\n")
     return INTERRUPTED
 
 

@@ -1,7 +1,7 @@
 """How facts, notes and questions reach a person or a machine.
 
 Facts go to standard output: JSON with `--json`, else a table on a terminal and plain tab-separated lines elsewhere. Notes and
-progress go to standard error.
+progress go to standard error; with `--json` every line there is JSON as well.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from infra.bus.session import Session, a_person_watches
+from infra.bus.session import Session, in_colour
 from schemas.errors import ConfigError
 from schemas.text import Text
 
@@ -49,14 +49,25 @@ def write(line: str) -> None:
 
 def note(session: Session, text: Text) -> None:
     """A line for a person on standard error."""
-    sys.stderr.write(text.to(session.language) + "\n")
-    sys.stderr.flush()
+    _aside(_as_json("note", session, text) if session.json else text.to(session.language))
 
 
 def warn(session: Session, text: Text) -> None:
     """A line a person must not miss."""
     line = text.to(session.language)
-    sys.stderr.write(f"\x1b[33m{line}\x1b[0m\n" if a_person_watches() else line + "\n")
+    if session.json:
+        line = _as_json("warning", session, text)
+    elif in_colour():
+        line = f"\x1b[33m{line}\x1b[0m"
+    _aside(line)
+
+
+def _as_json(kind: str, session: Session, text: Text) -> str:
+    return json.dumps({kind: text.to(session.language)}, ensure_ascii=False)
+
+
+def _aside(line: str) -> None:
+    sys.stderr.write(line + "\n")
     sys.stderr.flush()
 
 

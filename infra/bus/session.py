@@ -88,3 +88,8 @@ def _of_environment(environ: Mapping[str, str]) -> Language:
 def a_person_watches() -> bool:
     """Whether standard error is a terminal: only then are there colours, tables and bars."""
     return sys.stderr.isatty()
+
+
+def in_colour() -> bool:
+    """Whether a line on standard error may be coloured: a terminal, and nobody said NO_COLOR."""
+    return a_person_watches() and not os.environ.get("NO_COLOR")

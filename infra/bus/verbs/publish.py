@@ -51,6 +51,7 @@ def _publish(
     session: Session, file: Path, mapping: Path, adapter: str, contract: Path | None, deletes: bool, snapshot: bool
 ) -> None:
     from infra.bus.reach import unsecured
+    from infra.runtime import logs
     from producers.catalogue import ADAPTERS
     from producers.run import publish_file
     from schemas.errors import ConfigError
@@ -63,6 +64,7 @@ def _publish(
             ),
             where="--adapter",
         )
+    logs.configure(json=session.json or not a_person_watches(), level="warning")
     settings = session.settings().located()
     exposed = unsecured(settings)
     if exposed is not None:

@@ -75,6 +75,19 @@ def test_a_grant_lives_and_ends_by_command(
     assert "version: 2" in again.stderr
 
 
+def test_publishing_with_json_writes_json_and_nothing_else_on_either_stream(
+    documents: Path, tmp_path: Path, unique: str, environ: dict[str, str]
+) -> None:
+    assert bus("apply", documents, home=tmp_path, **environ).returncode == 0
+    columns = {"uscc": {"column": "code"}, "name": {"column": "name"}}
+    mapping = {"kind": "FileMapping", "adapter": f"{unique}.a", "resource": f"{unique}.r", "mode": "full"}
+    (tmp_path / "m.yaml").write_text(yaml.safe_dump(mapping | {"encoding": "auto", "columns": columns}))
+    (tmp_path / "d.csv").write_text("code,name\nA,x\nB,y\n")
+    done = bus("publish", tmp_path / "d.csv", "--mapping", tmp_path / "m.yaml", "--json", home=tmp_path, **environ)
+    assert json.loads(done.stdout)["published"] == {"c": 2}
+    assert [json.loads(line).keys() for line in done.stderr.splitlines()] == [{"warning"}]
+
+
 def test_the_exchange_answers_a_revocation_and_is_restarted_when_it_dies(
     documents: Path, tmp_path: Path, unique: str, environ: dict[str, str], cluster: Cluster
 ) -> None:
