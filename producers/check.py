@@ -59,7 +59,8 @@ class RowCheck:
 class _FieldCheck:
     def __init__(self, field: ContractField, *, key: bool) -> None:
         self.name = field.name
-        self._optional = is_nullable(field.type) or field.has_default
+        self._nullable = is_nullable(field.type)
+        self._may_be_left_out = self._nullable or field.has_default
         self._key = key
         inner = without_null(field.type)
         self._tests: list[tuple[str, Test]] = [("type", _type_test(field, inner)), *_range_test(inner)]
@@ -70,7 +71,7 @@ class _FieldCheck:
     def faults(self, rows: Sequence[Row]) -> Iterator[tuple[int, str]]:
         values = [row.get(self.name) for row in rows]
         types = set(map(type, values))
-        if type(None) in types and (self._key or not self._optional):
+        if type(None) in types and not self._nullable:
             yield from self._absent(rows)
         if len(types - {type(None)}) == 1 and types & _DISTINCT:
             distinct = list(set(values) - {None})
@@ -85,7 +86,7 @@ class _FieldCheck:
 
     def _absent(self, rows: Sequence[Row]) -> Iterator[tuple[int, str]]:
         for n, row in enumerate(rows):
-            if row.get(self.name) is None and (not self._optional or self.name in row):
+            if row.get(self.name) is None and (self.name in row or not self._may_be_left_out):
                 yield n, "required"
 
     def _judge(self, values: list[Any]) -> list[str | None]:
@@ -115,16 +116,16 @@ def _type_test(field: ContractField, avro: AvroType) -> Test:
         allowed = _PYTHON[kind]
         return _each(lambda v: type(v) in allowed)
     layout = arrow_type(avro)
-    return _each(lambda v: bool(validate(v, avro, raise_errors=False)) and _fits(v, layout))
+    return _each(lambda v: _fits(v, avro, layout))
 
 
-def _fits(value: Any, layout: pa.DataType) -> bool:
-    """Whether Arrow can hold it: more digits than a decimal has, for one, Avro's own check lets pass."""
+def _fits(value: Any, avro: AvroType, layout: pa.DataType) -> bool:
+    """Whether Avro and Arrow can both hold it."""
     try:
         pa.array([value], layout)
+        return bool(validate(value, avro, raise_errors=False))  # raises all the same for a decimal of too many digits
     except (pa.ArrowException, ValueError, TypeError, OverflowError):
         return False
-    return True
 
 
 def _range_test(avro: AvroType) -> list[tuple[str, Test]]:
