@@ -15,9 +15,9 @@ from infra.runtime.settings import Settings
 from schemas.text import Text
 
 
-def began(session: Session, settings: Settings, metrics_port: int) -> int:
+def began(session: Session, settings: Settings, metrics_port: int, level: str = "info") -> int:
     """Configure logs, serve metrics, and tell the person where and how safe; the metrics port."""
-    logs.configure(json=session.json or not a_person_watches())
+    logs.configure(json=session.json or not a_person_watches(), level=level)
     port = metrics.serve(settings.metrics_host, metrics_port)
     address = f"http://{settings.metrics_host}:{port}/metrics"
     note(session, Text(f"Metrics: {address}", f"指标: {address}"))

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from infra.bus.output import facts, note, table, warn
+from infra.bus.output import facts, note, table
 from infra.bus.session import Session, a_person_watches
 from schemas.text import Text
 
@@ -43,15 +43,22 @@ def add(app: typer.Typer, session: Session) -> None:
             False, "--accept-deletes", help=say("Even if many rows are missing.", "即使大量记录缺失也继续。")
         ),
         snapshot: bool = typer.Option(False, "--snapshot", help=say("Publish every row again.", "重新发布全部记录。")),
+        metrics_port: int = typer.Option(0, min=0, max=65535, help=say("0: a free one.", "0 表示自动选择。")),
     ) -> None:
-        _publish(session, file, mapping, adapter, contract, accept_deletes, snapshot)
+        _publish(session, file, mapping, adapter, contract, accept_deletes, snapshot, metrics_port)
 
 
 def _publish(
-    session: Session, file: Path, mapping: Path, adapter: str, contract: Path | None, deletes: bool, snapshot: bool
+    session: Session,
+    file: Path,
+    mapping: Path,
+    adapter: str,
+    contract: Path | None,
+    deletes: bool,
+    snapshot: bool,
+    metrics_port: int,
 ) -> None:
-    from infra.bus.reach import unsecured
-    from infra.runtime import logs
+    from infra.bus.process import began
     from producers.catalogue import ADAPTERS
     from producers.run import publish_file
     from schemas.errors import ConfigError
@@ -64,11 +71,8 @@ def _publish(
             ),
             where="--adapter",
         )
-    logs.configure(json=session.json or not a_person_watches(), level="warning")
     settings = session.settings().located()
-    exposed = unsecured(settings)
-    if exposed is not None:
-        warn(session, exposed)
+    began(session, settings, metrics_port, level="warning")  # what was published is told by the report
     with _progress(session) as progress:
         report = publish_file(
             settings, mapping, file, contract=contract, accept_deletes=deletes, snapshot=snapshot, progress=progress

@@ -85,7 +85,9 @@ def test_publishing_with_json_writes_json_and_nothing_else_on_either_stream(
     (tmp_path / "d.csv").write_text("code,name\nA,x\nB,y\n")
     done = bus("publish", tmp_path / "d.csv", "--mapping", tmp_path / "m.yaml", "--json", home=tmp_path, **environ)
     assert json.loads(done.stdout)["published"] == {"c": 2}
-    assert [json.loads(line).keys() for line in done.stderr.splitlines()] == [{"warning"}]
+    metrics, unsecured = map(json.loads, done.stderr.splitlines())
+    assert metrics["note"].startswith("Metrics: http://127.0.0.1:")
+    assert "without encryption" in unsecured["warning"]
 
 
 def test_the_exchange_answers_a_revocation_and_is_restarted_when_it_dies(
