@@ -31,6 +31,7 @@ def _reasons(contract: Contract, *values: Any) -> list[str | None]:
 _DATE = {"type": "int", "logicalType": "date"}
 _TIME = {"type": "long", "logicalType": "timestamp-millis"}
 _MONEY = {"type": "bytes", "logicalType": "decimal", "precision": 5, "scale": 2}
+_NAIVE = dt.datetime(2003, 2, 8)  # noqa: DTZ001 what is refused
 _ENUM = {"type": "enum", "name": "E", "symbols": ["A", "B"]}
 
 
@@ -49,8 +50,8 @@ _ENUM = {"type": "enum", "name": "E", "symbols": ["A", "B"]}
         ("long", {}, [-(2**63), 2**63], [None, "range"]),
         ("float", {}, [1e38, 1e39], [None, "range"]),
         ("string", {}, ["甲", 1, "a\x00"], [None, "type", "control_character"]),
-        (_DATE, {}, [dt.date(2003, 2, 8), dt.datetime(2003, 2, 8), "2003"], [None, "type", "type"]),
-        (_TIME, {}, [dt.datetime(2003, 2, 8, tzinfo=dt.UTC), dt.datetime(2003, 2, 8), 10**17], [None, "type", "range"]),
+        (_DATE, {}, [dt.date(2003, 2, 8), _NAIVE, "2003"], [None, "type", "type"]),
+        (_TIME, {}, [dt.datetime(2003, 2, 8, tzinfo=dt.UTC), _NAIVE, 10**17], [None, "type", "range"]),
         (_MONEY, {}, [Decimal("123.45"), Decimal("123.456"), Decimal(12345)], [None, "type", "type"]),
         (_ENUM, {}, ["A", "C"], [None, "type"]),
         ({"type": "array", "items": "int"}, {}, [[1], ["x"], 1], [None, "type", "type"]),

@@ -82,5 +82,5 @@ def test_a_registry_that_dies_stops_no_run_under_way_and_is_named_by_the_next(
 def test_a_cluster_that_is_not_there_is_one_clear_message(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(publisher, "_LOOK_TIMEOUT_S", 0.3)
     nowhere = bench.settings.model_copy(update={"bootstrap_servers": "127.0.0.1:1"})
-    with pytest.raises(TransientError, match="127.0.0.1:1: no Kafka broker answers there"):
+    with pytest.raises(TransientError, match=r"127\.0\.0\.1:1: no Kafka broker answers there"):
         publish_file(nowhere, bench.mapping(), bench.file(["a,1,N/A"]), wait=lambda _: None)

@@ -51,7 +51,7 @@ def test_a_wrong_column_is_named_with_its_place(columns: dict[str, Any], place: 
 def test_a_mapping_for_another_resource_is_refused() -> None:
     columns = {"code": {"column": "c"}}
     mapping = FileMapping.model_validate({"adapter": "a", "resource": "d.other", "mode": "full", "columns": columns})
-    with pytest.raises(ConfigError, match="the mapping is for 'd.other', the contract for 'd.rows'"):
+    with pytest.raises(ConfigError, match=r"the mapping is for 'd\.other', the contract for 'd\.rows'"):
         Converter(mapping, CONTRACT, "m.yaml")
 
 

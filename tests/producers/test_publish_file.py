@@ -11,9 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from infra.runtime.metrics import REGISTRY
+from producers.patience import INTERRUPTED_S
 from producers.run import publish_file
-from schemas.errors import ConfigError
-from tests.producers.conftest import Bench
+from schemas.errors import ConfigError, TransientError
+from schemas.ids import source_topic
+from schemas.text import Text
+from tests.producers.conftest import Bench, drain
 
 
 def _ops(bench: Bench) -> Counter[str]:
@@ -107,13 +111,124 @@ def test_kill_9_at_every_point_loses_nothing_and_doubles_nothing(bench: Bench) -
     mapping, file = bench.mapping(), bench.file([f"k{n},{n},N/A" for n in range(400)])
     s = bench.settings
     for nth, point in enumerate(("unprepared", "uncommitted", "committed", "applied"), 1):
-        args = [point, str(min(nth, 2)), str(s.home), str(mapping), str(file), s.bootstrap_servers, s.registry_url]
-        ended = subprocess.run([sys.executable, "-c", _RUN, *map(str, args)], timeout=60, check=False)
-        assert ended.returncode == -signal.SIGKILL
+        _killed(bench, point, min(nth, 2), mapping, file)
     publish_file(s, mapping, file)
     keys = Counter(e["key"]["code"] for e in bench.events())
     assert keys == Counter({f"k{n}": 1 for n in range(400)})
     assert publish_file(s, mapping, file).published == {}
+    # the same while rows are updated and deleted: 120 updates make three batches, 15 deletes one
+    lines = [f"k{n},{n + (n < 120)},N/A" for n in range(385)]
+    for nth, point in ((1, "uncommitted"), (1, "committed"), (2, "applied"), (1, "unprepared"), (1, "committed")):
+        _killed(bench, point, nth, mapping, bench.file(lines))
+    publish_file(s, mapping, bench.file(lines))
+    assert _ops(bench) == {"c": 400, "u": 120, "d": 15}
+    assert _replayed(bench) == {f"k{n}": n + (n < 120) for n in range(385)}
+
+
+def _killed(bench: Bench, point: str, nth: int, mapping: Path, file: Path) -> None:
+    s = bench.settings
+    args = [point, str(nth), str(s.home), str(mapping), str(file), str(s.bootstrap_servers), str(s.registry_url)]
+    ended = subprocess.run([sys.executable, "-c", _RUN, *args], timeout=60, check=False)
+    assert ended.returncode == -signal.SIGKILL
+
+
+def _replayed(bench: Bench) -> dict[str, int]:
+    """What a reader of the topic holds in the end; every `before` is what it held."""
+    held: dict[str, int] = {}
+    for e in bench.events():
+        code, before = e["key"]["code"], e["before"]
+        assert held.get(code) == (before and before["amount"])
+        if e["after"] is None:
+            del held[code]
+        else:
+            held[code] = e["after"]["amount"]
+    return held
+
+
+def test_a_file_that_changes_while_it_is_read_is_read_anew(bench: Bench) -> None:
+    file = bench.file([f"k{n},{n},N/A" for n in range(200)])
+    changes = 0
+
+    def writer(stage: str, rows: int) -> None:
+        nonlocal changes
+        if (stage, changes) == ("check", 0) or (stage, rows, changes) == ("publish", 100, 1):
+            changes += 1
+            bench.file([f"k{n},{n + changes},N/A" for n in range(200)])
+
+    waits: list[float] = []
+    report = publish_file(
+        bench.settings, bench.mapping(), file, progress=writer, wait=waits.append, batch_rows=50
+    )  # fmt: skip
+    assert (changes, len(waits), report.rows) == (2, 2, 200)
+    assert _replayed(bench) == {f"k{n}": n + 2 for n in range(200)}
+
+
+def test_a_file_that_never_holds_still_ends_the_run_after_the_retries_there_are(bench: Bench) -> None:
+    file = bench.file([f"k{n},{n},N/A" for n in range(10)])
+
+    def writer(stage: str, rows: int) -> None:
+        with file.open("a", encoding="utf-8") as out:
+            out.write("x,1,N/A\n")
+
+    waits: list[float] = []
+    with pytest.raises(TransientError, match="changed while it was read"):
+        publish_file(bench.settings, bench.mapping(), file, progress=writer, wait=waits.append)
+    assert waits[:5] == [0.25, 0.5, 1.0, 2.0, 4.0] and sum(waits) <= INTERRUPTED_S
+    assert bench.events() == []
+
+
+def test_a_snapshot_cut_short_goes_on_as_a_snapshot(bench: Bench) -> None:
+    file = bench.file([f"k{n},{n},N/A" for n in range(200)])
+    publish_file(bench.settings, bench.mapping(), file)
+
+    def breaker(stage: str, rows: int) -> None:
+        if (stage, rows) == ("publish", 100):
+            raise ConfigError(Text("cut short", "中断"))
+
+    with pytest.raises(ConfigError, match="cut short"):
+        publish_file(bench.settings, bench.mapping(), file, snapshot=True, progress=breaker, batch_rows=50)
+    report = publish_file(bench.settings, bench.mapping(), file)
+    assert (report.published, report.unchanged) == ({"r": 100}, 100)
+    assert publish_file(bench.settings, bench.mapping(), file).published == {}
+    assert _ops(bench) == {"c": 200, "r": 200}
+
+
+def test_a_new_mapping_or_contract_converts_every_row_again_and_publishes_what_differs(bench: Bench) -> None:
+    file = bench.file(["a,1,N/A", "b,2.5,N/A"])
+    publish_file(bench.settings, bench.mapping(), file)
+    columns = {"code": {"column": "编号"}, "amount": {"column": "金额", "convert": ["money_cents"]}}
+    report = publish_file(bench.settings, bench.mapping(columns=columns), file)
+    assert (report.published, report.unchanged) == ({"u": 1, "c": 1}, 0)
+    assert publish_file(bench.settings, bench.mapping(columns=columns), file).unchanged == 2
+
+
+def test_rows_written_differently_but_meaning_the_same_are_unchanged(bench: Bench) -> None:
+    publish_file(bench.settings, bench.mapping(), bench.file(["a,1,2003-02-08"]))
+    for _ in range(2):
+        report = publish_file(bench.settings, bench.mapping(), bench.file(['a," 1 ",2003年2月8日']))
+        assert (report.published, report.unchanged) == ({}, 1)
+
+
+def test_what_a_run_keeps_is_closed_to_others_and_its_notes_are_gone(bench: Bench) -> None:
+    publish_file(bench.settings, bench.mapping(), bench.file(["a,1,N/A", "b,-1,N/A"]))
+    kept = sorted(p for p in bench.settings.home.rglob("*"))
+    assert {p.stat().st_mode & 0o777 for p in kept if p.is_file()} == {0o600}
+    assert {p.stat().st_mode & 0o777 for p in kept if p.is_dir()} == {0o700}
+    assert {p.suffix for p in kept if p.is_file()} == {".db", ".lock", ".jsonl"}
+
+
+def test_what_is_published_and_kept_back_is_counted_once(bench: Bench) -> None:
+    def count(name: str, **labels: str) -> float | None:
+        return REGISTRY.get_sample_value(name, {"resource": bench.resource, **labels})
+
+    publish_file(bench.settings, bench.mapping(), bench.file(["a,1,N/A", "b,-1,N/A", "c,x,N/A"]))
+    publish_file(bench.settings, bench.mapping(), bench.file(["a,2,N/A", "b,3,N/A"]))
+    assert [count("bus_published_events_total", op=op) for op in "cudr"] == [2, 1, None, None]
+    assert count("bus_quarantined_rows_total", reason="min") == 1
+    assert count("bus_quarantined_rows_total", reason="not_a_whole_number") == 1
+    size = sum(len(m.value()) for m in drain(bench.settings, source_topic(bench.resource)))
+    assert count("bus_published_bytes_total") == size
+    assert count("bus_publish_batch_seconds_count") == 2
 
 
 def _binary(path: Path) -> None:
