@@ -71,19 +71,20 @@ def _scan(consumer: Consumer, key: bytes, timeout_s: float) -> str | None:
     deadline = time.monotonic() + timeout_s
     place = TopicPartition(POSITIONS_TOPIC, 0)
     found: str | None = None
-    reached = 0
+    reached, end = 0, -1
     while time.monotonic() < deadline:
         message = consumer.poll(_LOOK_S)
         if message is None:
             continue
         error = message.error()
-        reached = int(message.offset() or 0)
-        if error is None:
-            if message.key() == key:
-                found = _decode(message)
-        elif error.code() != KafkaError._PARTITION_EOF:
+        if error is not None and error.code() != KafkaError._PARTITION_EOF:
             raise KafkaException(error)
-        elif reached >= consumer.get_watermark_offsets(place, cached=True)[1]:
+        if end < 0:  # what others add from now on is not ours
+            end = int(consumer.get_watermark_offsets(place, cached=True)[1])
+        reached = int(message.offset() or 0) + (error is None)
+        if error is None and message.key() == key:
+            found = _decode(message)
+        if 0 <= end <= reached:
             return found
     raise TransientError(
         Text("the publishers' positions could not be read to their end.", "无法读完发布位点。"),

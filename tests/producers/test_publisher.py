@@ -5,12 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Producer
 
+from infra.runtime.kafka import producer_config
 from producers.adapter import Batch, event_id
+from producers.positions import encode_position, read_position
 from producers.publisher import Publisher
 from schemas.change_event import ChangeEvent, Op, Row
-from schemas.errors import TransientError
-from schemas.ids import source_topic
+from schemas.contract import parse_contract
+from schemas.errors import ConfigError, PermanentError, TransientError
+from schemas.ids import POSITIONS_TOPIC, source_topic
 from tests.conftest import Cluster
 from tests.producers.conftest import Bench, drain, make_bench
 
@@ -66,6 +70,50 @@ def test_a_key_stays_on_its_partition_whatever_the_batch(cluster: Cluster, uniqu
         places.setdefault(m.key(), set()).add(m.partition())
     assert len(places) == 40 and all(len(p) == 1 for p in places.values())
     assert len(set.union(*places.values())) == 4
+
+
+MURMUR2 = {
+    "21": -973932308,
+    "foobar": -790332482,
+    "a-little-bit-long-string": -985981536,
+    "a-little-bit-longer-string": -1486304829,
+    "lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8": -58897971,
+    "abc": 479470107,
+}
+"""Hashes that Kafka's Java client publishes for its own partitioner."""
+
+
+def test_keys_stand_where_the_java_client_would_put_them(cluster: Cluster, unique: str, tmp_path: Path) -> None:
+    bench = make_bench(cluster, unique, tmp_path, partitions=4)
+    with _open(bench) as out:
+        _publish(out, [_event(Op.CREATE, None, {"code": k}, n) for n, k in enumerate(MURMUR2)], "1")
+    places = {m.key().decode(): m.partition() for m in drain(bench.settings, source_topic(bench.resource))}
+    assert places == {key: (hashed & 0x7FFFFFFF) % 4 for key, hashed in MURMUR2.items()}
+
+
+def test_a_contract_with_another_number_of_partitions_or_no_topic_is_refused(bench: Bench) -> None:
+    source = {**bench.contract.source, "resource": {**bench.contract.source["resource"], "partitions": 2}}
+    other = {**bench.contract.source, "resource": {**bench.contract.source["resource"], "id": "no.where"}}
+    for contract, error, message in (
+        (parse_contract(source), PermanentError, "has 1 partitions, its contract says 2"),
+        (parse_contract(other), ConfigError, "the topic does not exist"),
+    ):
+        with pytest.raises(error, match=message):
+            Publisher(bench.settings, "log", contract, bench.schema_id, clock=lambda: 0)
+
+
+def test_a_position_behind_anothers_open_transaction_is_waited_for(bench: Bench) -> None:
+    other = Producer(producer_config(bench.settings, f"other.{bench.resource}"))
+    other.init_transactions()
+    with _open(bench) as out:
+        other.begin_transaction()
+        other.produce(POSITIONS_TOPIC, key=b"other/rows", value=encode_position("1", 0))
+        other.flush()
+        _publish(out, [_event(Op.CREATE, None, {"code": "a"}, 0)], "mine")
+    with pytest.raises(TransientError, match="could not be read to their end"):
+        read_position(bench.settings, "log", bench.resource, timeout_s=0.5)
+    other.abort_transaction()
+    assert read_position(bench.settings, "log", bench.resource) == "mine"
 
 
 def test_a_row_too_large_is_kept_back_and_its_neighbours_go(bench: Bench) -> None:
