@@ -129,6 +129,25 @@ def test_a_dead_letter_points_at_the_record_and_holds_none_of_it(lab: Lab) -> No
     assert "秘密".encode() not in letters[0].value()
 
 
+def test_a_fault_in_the_history_is_a_delete_and_a_pointer_for_the_grant_that_catches_up(lab: Lab) -> None:
+    lab.publish([("c", None, row(1))])
+    lab.write([(b"k1", lab.values([("c", None, row(1, name="秘密"))])[0][1][:-4])])
+    lab.publish([("c", None, row(2)), ("u", row(1), row(1))])
+    lab.settled()
+    lab.open(1)
+    within(20, lambda: lab.committed()[1].live > 0 and lab.committed()[1].replay is None and bool(lab.released(1)))
+    assert [(k, v and v["op"]) for k, v in lab.released(1)] == [
+        (b"k1", "c"),
+        (b"k1", "d"),
+        (b"k1", None),
+        (b"k2", "c"),
+        (b"k1", "u"),
+    ]
+    letters = [m for m in lab.messages(DEAD_LETTER_TOPIC) if lab.topic.encode() in m.value()]
+    assert {m.key() for m in letters} == {f"{lab.topic}:0:1".encode()}
+    assert not [m for m in letters if "秘密".encode() in m.value()]
+
+
 def test_records_are_released_within_half_a_second(lab: Lab) -> None:
     lab.open(1)
     lab.publish([("c", None, row(0))])

@@ -168,6 +168,23 @@ def test_an_undecodable_value_becomes_a_pointer_and_a_delete_and_its_neighbours_
     assert bench.sender.done[0].entries(DEAD_LETTER_TOPIC)[0]["key"] == b"src.p.r:0:1"
 
 
+@pytest.mark.parametrize("fields", [{"id": "pass", "note": "pass"}, {"note": "pass"}], ids=["fields", "token"])
+def test_the_delete_of_an_undecodable_row_meets_the_row_it_deletes_in_both_key_modes(
+    bench: Bench, fields: dict[str, str]
+) -> None:
+    topic = bench.open(fields=fields)
+    place = bench.own()
+    bench.handle(place, [bench.event(0, "c", None, row(1, "x"))], 0)
+    bench.handle(place, [FakeMessage(1, b"k1", b"\x00\x00\x00\x00\x07secret")], 1)
+    entries = [e for t in bench.sender.done for e in t.entries(topic)]
+    assert bench.ops(topic) == ["c", "d", None]
+    assert len({e["key"] for e in entries}) == 1
+    assert (entries[0]["key"] == b"k1") == ("id" in fields)
+    (letter,) = bench.letters()
+    assert b"secret" not in letter + b"".join((e["value"] or b"") + e["key"] for e in entries)
+    assert b"k1" not in letter
+
+
 def test_unchanged_is_suppressed_but_not_after_a_gap(bench: Bench) -> None:
     topic = bench.open()
     place = bench.own()
