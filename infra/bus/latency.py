@@ -41,7 +41,7 @@ class RowMeter:
     def settle(self, rows: int, limit_s: float) -> None:
         """Wait until the table exists and has exactly `rows` rows: what came before is through. TransientError if not."""
         deadline = time.monotonic() + limit_s
-        while (have := self._count() if self.path.exists() else 0) != rows:
+        while (have := self._count()) != rows:
             if time.monotonic() > deadline:
                 raise TransientError(
                     Text(f"{have} rows, not {rows}.", f"{have} 行, 应为 {rows} 行。"), where=self.grant
@@ -77,11 +77,11 @@ class RowMeter:
                 have = now_have
 
     def _count(self) -> int:
-        with closing(sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)) as db:
-            try:
+        try:
+            with closing(sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)) as db:
                 row = db.execute(f'SELECT count(*) FROM "{table_name(self.grant)}"').fetchone()
-            except sqlite3.OperationalError:  # the deliverer has not made the table yet
-                return 0
+        except sqlite3.OperationalError:  # the deliverer has not made the file or the table yet
+            return 0
         return int(row[0])
 
 

@@ -1,4 +1,7 @@
-"""The `bus` command: the one composition root. Each verb group is a file; this one runs them and turns failures into words."""
+"""The `bus` command: the one composition root. Each verb group is a file; this one runs them and turns failures into words.
+
+Nothing is imported here before `run` has settled what Ctrl-C means: an import cut short shows a traceback.
+"""
 
 from __future__ import annotations
 
@@ -7,29 +10,28 @@ import signal
 import sys
 from typing import Any
 
-import typer
-
-from infra.bus import failures
-from infra.bus.session import Session, read_globals
-from schemas.errors import BusError, ConfigError
-from schemas.text import Text
-
-_CLICK_ERROR: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
-"""Typer carries a click of its own in some versions; this is the base of its errors in all of them."""
-
 
 def run() -> None:
     """The entry point."""
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:  # as a shell has it for what runs in the background
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing has begun, so there is nothing to give back or to say
     sys.exit(main(sys.argv[1:]))
 
 
 def main(argv: list[str]) -> int:
     """Run one command line; its exit code."""
+    from infra.bus import failures
+    from infra.bus.invoke import invoke
+    from infra.bus.session import Session, read_globals
+    from schemas.errors import BusError
+
     session = Session()
     signal.signal(signal.SIGTERM, _end)
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+        signal.signal(signal.SIGINT, _end)
     try:
         session, rest = read_globals(argv, os.environ)
-        return _invoke(session, rest)
+        return invoke(session, rest)
     except BusError as error:
         return failures.report(session, error)
     except KeyboardInterrupt:
@@ -42,52 +44,8 @@ def main(argv: list[str]) -> int:
 
 
 def _end(_signal: int, _frame: object) -> None:
-    """SIGTERM ends a command as Ctrl-C does, so that everything it holds is given back."""
+    """SIGTERM ends a command as Ctrl-C does: everything it holds is given back."""
     raise KeyboardInterrupt
-
-
-def _invoke(session: Session, rest: list[str]) -> int:
-    from infra.bus.verbs import build
-
-    command = typer.main.get_command(build(session))
-    try:
-        code = command.main(args=rest, prog_name="bus", standalone_mode=False)
-    except typer.Exit as done:
-        return int(done.exit_code)
-    except typer.Abort:
-        return failures.interrupted(session)
-    except _CLICK_ERROR as error:
-        if type(error).__name__ == "NoArgsIsHelpError":
-            return ConfigError.exit_code  # the help text has been shown
-        raise _usage(error) from error
-    return code if isinstance(code, int) else 0
-
-
-def _usage(error: Any) -> ConfigError:
-    """Click's complaint about the command line, in both languages."""
-    said = error.format_message()
-    context = getattr(error, "ctx", None)
-    path = context.command_path if context else "bus"
-    kind = type(error).__name__
-    name = getattr(error, "option_name", None) or _parameter(error)
-    chinese = {
-        "NoSuchOption": f"没有选项 {name}。",
-        "MissingParameter": f"缺少参数 {name}。",
-        "BadParameter": f"参数 {name} 的值有误。",
-        "BadOptionUsage": f"选项 {name} 用法有误。",
-    }.get(kind, "命令行写法有误。" if "command" not in said else "没有这个命令。")
-    return ConfigError(
-        Text(said if said.endswith((".", "?")) else said + ".", chinese),
-        where=path,
-        hint=Text(f"See '{path} --help'.", f"参见 '{path} --help'。"),
-    )
-
-
-def _parameter(error: Any) -> str:
-    parameter = getattr(error, "param", None)
-    if parameter is None:
-        return str(getattr(error, "param_hint", None) or "")
-    return " / ".join(parameter.opts) if parameter.opts[0].startswith("-") else str(parameter.name or "").upper()
 
 
 def _home() -> Any:

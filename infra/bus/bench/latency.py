@@ -38,7 +38,7 @@ def measure(settings: Settings, seconds: int, folder: Path) -> dict[str, float]:
     schema_id, _ = contract_in_force(settings, _RESOURCE, None)
     with (
         exchange(settings, folder / "latency-exchange.log"),
-        deliveries(settings, [grant], folder / "sinks") as files,
+        deliveries(settings, [grant], settings.home / "sinks") as files,
         Publisher(settings, "bench", contract, schema_id, clock=now_ms) as publisher,
     ):
         meter = RowMeter(files[grant.id], grant.id)
