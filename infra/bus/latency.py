@@ -19,7 +19,7 @@ from producers.adapter import Batch, event_id
 from producers.publisher import Publisher
 from schemas.change_event import ChangeEvent, Op, Row
 from schemas.contract import Contract
-from schemas.errors import TransientError
+from schemas.errors import PermanentError, TransientError
 from schemas.text import Text
 
 _LOOK_S = 0.002
@@ -123,7 +123,16 @@ def _commit(publisher: Publisher, adapter: str, contract: Contract, rows: Sequen
         )
         for n, row in enumerate(rows)
     ]
-    publisher.commit(publisher.prepare(Batch(events, [None] * len(events), [], position)))
+    prepared = publisher.prepare(Batch(events, [None] * len(events), [], position))
+    if prepared.rejected:
+        raise PermanentError(
+            Text(
+                f"{len(prepared.rejected)} generated rows break the contract.",
+                f"{len(prepared.rejected)} 行生成数据不符合契约。",
+            ),
+            where=f"{contract.id}.{prepared.rejected[0].field}: {prepared.rejected[0].reason}",
+        )
+    publisher.commit(prepared)
 
 
 def latencies_ms(acknowledged: Sequence[float], seen: Sequence[tuple[float, int]]) -> list[float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 
 from infra.bus.bench import load
@@ -35,6 +36,8 @@ def measure(settings: Settings, seconds: int, folder: Path) -> dict[str, float]:
     )
     apply_grant(settings, grant)
     rows: list[Row] = load.rows(0, RATE * (seconds + _WARM_UP_S), 0)
+    for row in rows:
+        row["birth"] = dt.date(1970, 1, 1) + dt.timedelta(days=row["birth"])
     schema_id, _ = contract_in_force(settings, _RESOURCE, None)
     with (
         exchange(settings, folder / "latency-exchange.log"),
