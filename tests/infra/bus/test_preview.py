@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -124,3 +128,25 @@ def test_without_json_a_person_reads_the_same(files: Path) -> None:
     assert code == 0
     assert "未放行原因" in out
     assert '{"uscc": "A"}' in out
+
+
+def test_interrupted_it_says_so_in_one_line_and_every_line_written_is_whole(files: Path) -> None:
+    given = ["--contract", files / "c.avsc", "--grant", files / "g.yaml", "--events", "-", "--json"]
+    child = subprocess.Popen(
+        [sys.executable, "-m", "infra.bus", "preview", *map(str, given)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"LANG": "C.UTF-8", "BUS_HOME": str(files / "nowhere")},
+    )
+    assert child.stdin is not None
+    assert child.stdout is not None
+    line = json.dumps({"op": "c", "before": None, "after": row("A", "2020-02-29")}) + "\n"
+    child.stdin.write((line * 1100).encode())  # more than one chunk: it shows that and waits for the next
+    child.stdin.flush()
+    first = child.stdout.readline()
+    child.send_signal(signal.SIGTERM)  # is Ctrl-C to every verb, and no shell has it ignored
+    out, err = child.communicate(timeout=20)
+    assert child.returncode == 130
+    assert json.loads(err)["error"]["message"] == "interrupted."
+    assert all(json.loads(text)["reason"] is None for text in (first + out).splitlines())
