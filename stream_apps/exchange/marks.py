@@ -5,7 +5,8 @@ t       transactional.id of the worker (what a revocation shuts out if it stays 
 live    grants opened up to this epoch are live here; later ones first replay the partition's history
 replay  {"g": [...], "at": n}: the grants (by the epoch that opened them) being replayed, and the next offset to read
 off     grants (by opening epoch) that missed records while they were withheld: they are replayed when they return
-gaps    keyed hashes of keys whose last event could not be processed for every view; "*": any key may be one
+gaps    keyed hashes of keys whose last event could not be processed for every view. More than 64 at once become "*": any
+        key may be one. "*" is never cleared: from then on this partition emits every update, also unchanged ones
 """
 
 from __future__ import annotations
