@@ -255,6 +255,16 @@ def test_bad_file_is_one_clear_error_and_nothing_is_published(bench: Bench, cont
     assert bench.events() == []
 
 
+def test_a_file_without_a_header_is_refused_without_a_word_of_its_first_record(bench: Bench) -> None:
+    file = bench.folder / "data.csv"
+    file.write_bytes("520103199001011234,张三丰,2003-02-08\n".encode())
+    with pytest.raises(ConfigError, match="names none of the mapping's columns") as caught:
+        publish_file(bench.settings, bench.mapping(), file)
+    for language in ("en", "zh"):
+        assert "张三丰" not in caught.value.message(language)
+        assert "520103" not in caught.value.message(language)
+
+
 def test_gb18030_and_a_byte_order_mark_are_read(bench: Bench) -> None:
     file = bench.folder / "data.csv"
     file.write_bytes("编号,金额,日期\n甲,1,N/A\n".encode("gb18030"))

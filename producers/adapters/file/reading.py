@@ -127,6 +127,8 @@ def place_columns(path: Path, header: Sequence[str], wanted: Sequence[str]) -> l
     """Where each wanted column stands. ConfigError naming the missing ones and what is nearest, or a doubled one."""
     names = [name.strip().lstrip("\ufeff") for name in header]
     missing = sorted(set(wanted) - set(names), key=list(wanted).index)
+    if len(missing) == len(set(wanted)):
+        raise _no_header(path, wanted)
     if missing:
         near = {m: difflib.get_close_matches(m, names, 1, 0.4) for m in missing}
         guess = ", ".join(f"'{m}' → '{n[0]}'" for m, n in near.items() if n)
@@ -144,6 +146,21 @@ def place_columns(path: Path, header: Sequence[str], wanted: Sequence[str]) -> l
         if names.count(name) > 1:
             raise _wrong(path, f"the column '{name}' stands twice in the header.", f"表头中列 '{name}' 重复。", row=1)
     return [names.index(name) for name in wanted]
+
+
+def _no_header(path: Path, wanted: Sequence[str]) -> ConfigError:
+    """None of the columns is there. Perhaps this line is a record and no header, so nothing of it is shown."""
+    listed = ", ".join(f"'{w}'" for w in wanted)
+    return ConfigError(
+        Text(
+            f"the first line names none of the mapping's columns ({listed}).",
+            f"首行没有映射中的任何一列({listed})。",
+        ),
+        where=f"{path}:1",
+        hint=Text(
+            "Is there a header, and is it the right file and delimiter?", "请确认文件有表头, 且文件与分隔符无误。"
+        ),
+    )
 
 
 class _Lines:
