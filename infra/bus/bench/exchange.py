@@ -7,6 +7,7 @@ take turns over the same source topic, three rounds each; the median of the roun
 from __future__ import annotations
 
 import statistics
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ from schemas.ids import EXCHANGE_GROUP, source_topic
 COPY_GROUP = "bench.copy"
 COPY_TOPIC = "bench.copied"
 _LIMIT_S = 300.0
+_GROUP_S = 20.0
 
 Say = Callable[[str], None]
 
@@ -87,12 +89,20 @@ def _exchange_pace(settings: Settings, client: AdminClient, resource: str, event
 
 
 def _forget(client: AdminClient, group: str) -> None:
-    """The group without any committed offset, so that it reads from the beginning."""
-    try:
-        client.delete_consumer_groups([group])[group].result()
-    except KafkaException as error:
-        if error.args[0].code() != KafkaError.GROUP_ID_NOT_FOUND:
-            raise
+    """The group without any committed offset, so that it reads from the beginning. A member that was killed stays in the
+    group until its session ends: that is waited for, before the clock of the next turn runs."""
+    deadline = time.monotonic() + _GROUP_S
+    while True:
+        try:
+            client.delete_consumer_groups([group])[group].result()
+            return
+        except KafkaException as error:
+            code = error.args[0].code()
+            if code == KafkaError.GROUP_ID_NOT_FOUND:
+                return
+            if code != KafkaError.NON_EMPTY_GROUP or time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
 
 
 def _create(client: AdminClient, topic: str) -> None:
