@@ -22,12 +22,14 @@ from infra.bus.workers import process
 from infra.control import apply_contract, apply_grant
 from infra.runtime.kafka import admin
 from infra.runtime.settings import Settings
+from schemas.errors import TransientError
 from schemas.ids import EXCHANGE_GROUP, source_topic
+from schemas.text import Text
 
 COPY_GROUP = "bench.copy"
 COPY_TOPIC = "bench.copied"
 _LIMIT_S = 300.0
-_GROUP_S = 20.0
+_GROUP_S, _LOOK_S = 20.0, 0.2
 
 Say = Callable[[str], None]
 
@@ -92,17 +94,21 @@ def _forget(client: AdminClient, group: str) -> None:
     """The group without any committed offset, so that it reads from the beginning. A member that was killed stays in the
     group until its session ends: that is waited for, before the clock of the next turn runs."""
     deadline = time.monotonic() + _GROUP_S
-    while True:
-        try:
-            client.delete_consumer_groups([group])[group].result()
-            return
-        except KafkaException as error:
-            code = error.args[0].code()
-            if code == KafkaError.GROUP_ID_NOT_FOUND:
-                return
-            if code != KafkaError.NON_EMPTY_GROUP or time.monotonic() > deadline:
-                raise
-            time.sleep(0.2)
+    while not _deleted(client, group):
+        if time.monotonic() > deadline:
+            raise TransientError(Text("the group still has members.", "消费组仍有成员。"), where=group)
+        time.sleep(_LOOK_S)
+
+
+def _deleted(client: AdminClient, group: str) -> bool:
+    try:
+        client.delete_consumer_groups([group])[group].result()
+    except KafkaException as error:
+        if error.args[0].code() == KafkaError.NON_EMPTY_GROUP:
+            return False
+        if error.args[0].code() != KafkaError.GROUP_ID_NOT_FOUND:
+            raise
+    return True
 
 
 def _create(client: AdminClient, topic: str) -> None:
