@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from infra.cluster.processes import die_with
 from infra.runtime.settings import Settings
 
 _STOP_S = 15.0
@@ -19,7 +20,7 @@ _STOP_S = 15.0
 def process(settings: Settings, module: str, arguments: Sequence[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """`python -m module arguments`, pointed at the cluster of `settings`; its output goes to `log`.
 
-    On leaving it is asked to stop (SIGTERM), and killed with everything it started if it does not within 15 s.
+    It ends with this process, however that ends. On leaving it is asked to stop (SIGTERM), and killed with everything it started if it does not within 15 s.
     """
     environment = os.environ | {
         "BUS_HOME": str(settings.home),
@@ -30,7 +31,12 @@ def process(settings: Settings, module: str, arguments: Sequence[str], log: Path
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as out:
         child = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments], stdout=out, stderr=out, env=environment, start_new_session=True
+            [sys.executable, "-m", module, *arguments],
+            stdout=out,
+            stderr=out,
+            env=environment,
+            start_new_session=True,
+            preexec_fn=die_with(os.getpid(), signal.SIGTERM),  # noqa: PLW1509 - two system calls, no lock of ours
         )
         try:
             yield child

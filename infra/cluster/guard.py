@@ -14,14 +14,13 @@ its own is let go by writing `cluster.json` without an owner, as the last act of
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,13 +29,12 @@ from pydantic import BaseModel
 
 from infra.cluster.jvm import environment
 from infra.cluster.ports import Ports
-from infra.cluster.processes import ProcessId, stop
+from infra.cluster.processes import ProcessId, die_with, stop
 from infra.cluster.state import ClusterState, Processes, read_state, write_state
 
 _LOOK_EVERY_S = 0.2
 STOP_S = 20.0
 """Seconds broker and registry get to end in order."""
-_PR_SET_PDEATHSIG = 1
 
 
 class Launch(BaseModel):
@@ -127,21 +125,8 @@ def _start(command: list[str], folder: Path) -> subprocess.Popen[bytes]:
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,
-            preexec_fn=_die_with(os.getpid()),  # noqa: PLW1509 - the guard has one thread
+            preexec_fn=die_with(os.getpid(), signal.SIGKILL),  # noqa: PLW1509 - the guard has one thread
         )
-
-
-def _die_with(parent: int) -> Callable[[], None] | None:
-    if not sys.platform.startswith("linux"):
-        return None
-    library = ctypes.CDLL(None, use_errno=True)
-
-    def before_exec() -> None:
-        library.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it died before we asked
-            os._exit(1)
-
-    return before_exec
 
 
 if __name__ == "__main__":

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
+import signal
+import sys
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -14,7 +18,6 @@ from schemas.text import Text
 
 _SAME_S = 5.0
 """Creation times are computed from the clock of the reader; a small step of that clock does not make another process."""
-
 
 _KILLED_S = 10.0
 _LOOK_EVERY_S = 0.02
@@ -72,3 +75,20 @@ def _after(ids: list[ProcessId], act: Callable[[psutil.Process], None], deadline
     while (left := [found for found in ids if found.alive]) and time.monotonic() < until:
         time.sleep(_LOOK_EVERY_S)
     return left
+
+
+def die_with(parent: int, how: signal.Signals) -> Callable[[], None] | None:
+    """For `preexec_fn`: the child gets the signal `how` when the thread that started it ends, `kill -9` included.
+
+    `parent` is the starter's pid. Linux only; None elsewhere.
+    """
+    if not sys.platform.startswith("linux"):
+        return None
+    library = ctypes.CDLL(None, use_errno=True)
+
+    def before_exec() -> None:
+        library.prctl(_PR_SET_PDEATHSIG, how)
+        if os.getppid() != parent:  # it died before we asked
+            os._exit(1)
+
+    return before_exec

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
+from consumers.deliver import deliver, deliver_many
+from consumers.naming import table_name
 from infra.runtime.settings import Settings
+from schemas.errors import BusError
 from tests.conftest import Cluster
 from tests.kit.exchange_lab import Lab, Worker, row, with_key, within, worker
 
@@ -42,10 +46,11 @@ def test_five_kills_in_mid_flow_lose_no_event_and_double_none(cluster: Cluster, 
     lab.open(1)
     lab.open(2, where="district = 'a'")
     published = [0]
+    sinks = {f"{unique}.g.{n}": f"sqlite:{tmp_path / f'{n}.db'}" for n in (1, 2)}
     exchange = Worker(settings, tmp_path / "worker.log", ["kill-test"])
     exchange.start()
     try:
-        with publishing(lab, published):
+        with delivering(settings, sinks), publishing(lab, published):
             for _ in range(_KILLS):
                 before = lab.committed()[0]
                 within(30, lambda: lab.committed()[0] > before)  # noqa: B023 - called at once
@@ -57,6 +62,10 @@ def test_five_kills_in_mid_flow_lose_no_event_and_double_none(cluster: Cluster, 
     expected = {f"k{i}".encode(): 1 for i in range(published[0])}
     assert Counter(key for key, _ in keys(lab, 1)) == expected
     assert Counter(key for key, _ in keys(lab, 2)) == expected
+    for grant, sink in sinks.items():
+        report = deliver(settings, grant, sink, until="caught_up")
+        assert (report.held_events, report.duplicates) == (published[0], 0)
+        assert rows_in(sink, grant) == [f"k{i}" for i in sorted(range(published[0]), key=str)]
 
 
 def test_two_workers_and_a_rebalance_lose_no_event_and_double_none(
@@ -78,6 +87,27 @@ def test_two_workers_and_a_rebalance_lose_no_event_and_double_none(
             within(30, lambda: not {lab.committed(p)[1].transaction for p in range(4)} & first)
         lab.settled(30)  # after the publisher has ended: what it still wrote counts
     assert Counter(key for key, _ in keys(lab, 1)) == {f"k{i}".encode(): 1 for i in range(published[0])}
+
+
+@contextmanager
+def delivering(settings: Settings, sinks: dict[str, str]) -> Iterator[None]:
+    """Deliver the grants into their sinks, live, while the block runs."""
+    stop = threading.Event()
+    outcomes: list[object] = []
+    thread = threading.Thread(target=lambda: outcomes.extend(deliver_many(settings, list(sinks.items()), stop=stop)))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+    assert [o for o in outcomes if isinstance(o, BusError)] == []
+
+
+def rows_in(sink: str, grant: str) -> list[str]:
+    """The keys in a sink's table, sorted as text."""
+    with closing(sqlite3.connect(sink.removeprefix("sqlite:"))) as db:
+        return [key for (key,) in db.execute(f'SELECT id FROM "{table_name(grant)}" ORDER BY id')]
 
 
 @contextmanager

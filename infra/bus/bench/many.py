@@ -107,7 +107,7 @@ class _Reader(threading.Thread):
 
     def __init__(self, settings: Settings, names: list[str]) -> None:
         super().__init__(name="bench-reader", daemon=True)
-        self._consumer = Consumer(consumer_config(settings, "bench.reader", **{"fetch.wait.max.ms": 10}))
+        self._consumer = Consumer(consumer_config(settings, "bench.reader", **{"fetch.wait.max.ms": 500}))
         self._consumer.assign([TopicPartition(grant_topic(f"{n}.grant", 1), 0, 0) for n in names])
         self._stop_reading = threading.Event()
         self.seen: dict[str, float] = {}
