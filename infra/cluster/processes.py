@@ -19,6 +19,7 @@ from schemas.text import Text
 _SAME_S = 5.0
 """Creation times are computed from the clock of the reader; a small step of that clock does not make another process."""
 
+_PR_SET_PDEATHSIG = 1
 _KILLED_S = 10.0
 _LOOK_EVERY_S = 0.02
 
