@@ -56,7 +56,7 @@ def test_a_broker_that_dies_and_comes_back_in_the_middle_costs_no_event_and_doub
 
     def wait(seconds: float) -> None:
         waits.append(seconds)
-        up(home)
+        up(home, tied=True)
 
     file = bench.file([f"k{n},{n},N/A" for n in range(300)])
     report = publish_file(bench.settings, bench.mapping(), file, progress=killer, wait=wait, batch_rows=50)
