@@ -1,28 +1,50 @@
 """The contract of a resource: its Avro schema, whose extra attributes are its data standard (DESIGN 7).
 
-record attributes   resource: id, title, provider, key, sharing, open, basis, update, partitions
-field attributes    format, filterable, level, personal, masks, rules
+record attributes   resource: id, title, provider, key, sharing, open, basis, update, partitions, secrecy, subject, before
+field attributes    format, filterable, level, personal, masks, rules, secrecy, concept
+
+Fields of nested records may carry the field attributes too; what they leave out they inherit from what they lie in.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
-from pathlib import Path
-from typing import Any, Literal
+from pathlib import Path as FilePath
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from schemas.avro_types import AVRO_NAME, MAX_FIELDS, check_avro, check_type, is_key_type, unwrapped
+from schemas.avro_types import AVRO_NAME, MAX_FIELDS, check_avro, check_type, is_key_type, unwrapped, without_null
 from schemas.errors import ConfigError
 from schemas.ids import Id
+from schemas.paths import ITEMS, KEYS, Path
 from schemas.text import Text
 from schemas.validation import Model, build, parse_json, read_text
 
-_SECRET = frozenset({"secret", "confidential", "top-secret", "work-secret", "绝密", "机密", "秘密", "工作秘密"})
+_NOT_SECRET = frozenset({"none", "public", "internal", "非涉密", "公开", "内部"})
+"""The only secrecy markings that may be published: a misspelt or unknown marking is taken for a secret."""
 
 Sharing = Literal["unconditional", "conditional", "refused"]
 Level = Literal["general", "important", "core"]
 Personal = Literal["none", "personal", "sensitive"]
+BeforeImage = Literal["required", "optional", "never"]
+
+_LEVELS: tuple[Level, ...] = get_args(Level)
+_PERSONAL: tuple[Personal, ...] = get_args(Personal)
+
+
+def _publishable(marking: str) -> str:
+    if marking.lower() not in _NOT_SECRET:
+        raise ValueError(
+            f"marked '{marking}': state and work secrets cannot be published on the bus (政务数据共享条例 Art. 3); "
+            f"what is no secret is marked one of {', '.join(sorted(_NOT_SECRET))} / 涉密数据不得上总线"
+        )
+    return marking
+
+
+Secrecy = Annotated[str, AfterValidator(_publishable)]
+"""A marking that says the data is no secret; any other is refused."""
 
 
 class Title(Model):
@@ -64,6 +86,9 @@ class ContractField(Model):
     masks: tuple[PermittedMask, ...] | None = None
     """None: any mask may be used."""
     rules: dict[str, Any] = Field(default_factory=dict)
+    secrecy: Secrecy | None = None
+    concept: str | None = None
+    """What the field says of the resource's subject, across resources (`name`, `phone`); by default its own name."""
 
     @field_validator("name")
     @classmethod
@@ -107,14 +132,16 @@ class ResourceAttributes(Model):
     update: str = "realtime"
     partitions: int = Field(default=1, ge=1, le=1000)
     """Fixed for life: a change is a new topic and a snapshot (DESIGN 3.3)."""
-    secrecy: str | None = None
+    secrecy: Secrecy | None = None
+    subject: Id | None = None
+    """Whom or what a row is about (`person`, `enterprise`): rules on combinations of fields name it."""
+    before: BeforeImage = "optional"
+    """Whether updates carry the row as it was. `required`: one without it contradicts itself. `optional`: it is judged by
+    what is known, and an exit that cannot be proven is a fault. `never`: the source has none, and every update out of a
+    filter is a delete, known or not."""
 
     @model_validator(mode="after")
     def _rules(self) -> ResourceAttributes:
-        if self.secrecy is not None and self.secrecy.lower() in _SECRET:
-            raise ValueError(
-                "state and work secrets cannot be published on the bus (政务数据共享条例 Art. 3) / 涉密数据不得上总线"
-            )
         if self.sharing == "refused" and not self.basis:
             raise ValueError(
                 "a refused resource states the law it rests on in 'basis' (Art. 15) / 不予共享须注明法律依据"
@@ -138,6 +165,11 @@ class Contract(Model):
         """The fields by name."""
         return {f.name: f for f in self.fields}
 
+    @cached_property
+    def places(self) -> dict[Path, ContractField]:
+        """Every value a grant may address, by its path, with the attributes that hold there."""
+        return {path: place for f in self.fields for path, place in _places((f.name,), f)}
+
     @property
     def id(self) -> str:
         """The resource's id."""
@@ -160,7 +192,42 @@ def _plain(field: ContractField) -> dict[str, Any]:
     return out
 
 
-def load_contract(path: Path) -> Contract:
+def _places(path: Path, field: ContractField) -> Iterator[tuple[Path, ContractField]]:
+    """A field and everything within it. Raises what pydantic raises for a wrong attribute of a nested field."""
+    yield path, field
+    avro = without_null(field.type)
+    if isinstance(avro, list):  # no grant can name a branch, but what is marked within it counts
+        for n, branch in enumerate(avro):
+            yield from _places((*path, f"<{n}>"), field.model_copy(update={"type": branch}))
+    if not isinstance(avro, dict):
+        return
+    if "items" in avro or "values" in avro:
+        inner = avro["items"] if "items" in avro else avro["values"]
+        yield from _places((*path, ITEMS), field.model_copy(update={"type": inner}))
+    if "values" in avro:
+        yield (*path, KEYS), field.model_copy(update={"type": "string"})
+    for member in avro.get("fields", ()):
+        yield from _places((*path, member["name"]), _inherited(ContractField(**_attributes(member)), field))
+
+
+def _attributes(member: dict[str, Any]) -> dict[str, Any]:
+    known = {"has_default": "default" in member, "type": unwrapped(member["type"])}
+    return {**member, **known, "name": member["name"]}
+
+
+def _inherited(member: ContractField, outer: ContractField) -> ContractField:
+    """What a nested field leaves out it takes from what it lies in, and it is never classified lower."""
+    return member.model_copy(
+        update={
+            "masks": outer.masks if member.masks is None else member.masks,
+            "filterable": member.filterable or outer.filterable,
+            "level": max(member.level, outer.level, key=_LEVELS.index),
+            "personal": max(member.personal, outer.personal, key=_PERSONAL.index),
+        }
+    )
+
+
+def load_contract(path: FilePath) -> Contract:
     """The contract in an .avsc file. ConfigError with file, field and reason."""
     return parse_contract(parse_json(read_text(path), str(path)), str(path))
 
@@ -185,6 +252,7 @@ def parse_contract(schema: Any, where: str = "contract") -> Contract:
     if len(names) > MAX_FIELDS:
         raise _wrong(f"{where}: fields", f"more than {MAX_FIELDS} fields.", f"字段超过 {MAX_FIELDS} 个。")
     _check_key(contract, where)
+    _check_nested(contract, where)
     check_avro(contract.row_type("Row"), where)
     return contract
 
@@ -204,6 +272,16 @@ def _check_key(contract: Contract, where: str) -> None:
                 "a key field is a string, int, long or date and never null.",
                 "主键字段须为 string、int、long 或 date, 且不可为空。",
             )
+
+
+def _check_nested(contract: Contract, where: str) -> None:
+    try:
+        contract.places  # noqa: B018 - built here once, so that a wrong attribute deep inside is refused now
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        place = ".".join(str(p) for p in first["loc"])
+        reason = first["msg"].removeprefix("Value error, ")
+        raise _wrong(f"{where}: fields … {place}", f"{reason}.", f"{reason}。") from error
 
 
 def _wrong(where: str, en: str, zh: str) -> ConfigError:

@@ -11,10 +11,10 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from schemas.avro_types import AVRO_NAME
 from schemas.clock import end_of_day_ms, start_of_day_ms
 from schemas.errors import ConfigError
 from schemas.ids import Id
+from schemas.paths import parse_path
 from schemas.text import Text
 from schemas.validation import Model, build, full_width_hint, full_width_in, parse_yaml, read_text
 
@@ -72,6 +72,7 @@ class Grant(Model):
     purpose: str = Field(min_length=1)
     basis: str = Field(min_length=1)
     fields: dict[str, MaskUse] = Field(min_length=1)
+    """By path (`schemas.paths`): `id_no`, `residence.street`, `members[].id_no`."""
     where: str | None = Field(default=None, max_length=MAX_WHERE)
     before: bool = False
     """Whether updates also release the row as it was."""
@@ -93,8 +94,10 @@ class Grant(Model):
     @classmethod
     def _names(cls, value: dict[str, MaskUse]) -> dict[str, MaskUse]:
         for name in value:
-            if not AVRO_NAME.match(name):
-                raise ValueError(f"'{name}' is not a field name / '{name}' 不是字段名")
+            try:
+                parse_path(name)
+            except ValueError as error:
+                raise ValueError(f"{error} / '{name}' 不是字段名或路径") from None
         return value
 
 
