@@ -211,8 +211,8 @@ def _places(path: Path, field: ContractField) -> Iterator[tuple[Path, ContractFi
 
 
 def _attributes(member: dict[str, Any]) -> dict[str, Any]:
-    known = {"has_default": "default" in member, "type": unwrapped(member["type"])}
-    return {**member, **known, "name": member["name"]}
+    own = {name: value for name, value in member.items() if name not in ("aliases", "order")}  # Avro's own
+    return {**own, "has_default": "default" in member, "type": unwrapped(member["type"])}
 
 
 def _inherited(member: ContractField, outer: ContractField) -> ContractField:

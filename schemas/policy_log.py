@@ -45,6 +45,8 @@ class GrantOpened(Model):
     """Registry id of the view event's schema."""
     fingerprint: str
     """SHA-256 of the view event's schema; a worker that compiles another one withholds."""
+    key_version: int = Field(default=1, ge=1)
+    """Version of the master secret its tokens are made under, for as long as this generation lives."""
     at: int
     by: str
 
@@ -115,6 +117,7 @@ class GrantInForce:
     fingerprint: str
     opened: int
     opened_at: int
+    key_version: int = 1
     ended: int | None = None
     ended_at: int | None = None
     end_reason: str | None = None
@@ -158,7 +161,14 @@ class PolicyState:
 
     def _opened(self, offset: int, event: GrantOpened) -> PolicyState:
         new = GrantInForce(
-            event.grant, event.generation, event.topic, event.schema_id, event.fingerprint, offset, event.at
+            event.grant,
+            event.generation,
+            event.topic,
+            event.schema_id,
+            event.fingerprint,
+            offset,
+            event.at,
+            event.key_version,
         )
         old, ended = self.grants.get(event.grant.id), self.ended
         if old is not None:

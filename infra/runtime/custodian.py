@@ -16,6 +16,7 @@ from pathlib import Path
 
 from infra.runtime.settings import Settings
 from schemas.errors import ConfigError
+from schemas.key_ring import KeyRing, MasterSecret
 from schemas.text import Text
 
 KEY_BYTES = 32
@@ -28,6 +29,11 @@ class MasterKey:
     key: bytes
     path: Path
     created: bool = False
+
+    @property
+    def ring(self) -> KeyRing:
+        """The key as the only version there is."""
+        return KeyRing({1: MasterSecret(1, self.key)}, 1)
 
     def __repr__(self) -> str:
         return f"MasterKey({self.fingerprint})"

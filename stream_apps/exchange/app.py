@@ -41,7 +41,7 @@ def run_exchange(settings: Settings, *, instance: str | None = None, metrics_por
     """
     settings = settings.located()
     name = check_id(instance) if instance else secrets.token_hex(4)
-    key = master_key(settings).key
+    master = master_key(settings)
     registry, client = Registry(settings), admin(settings)
     port = serve(settings.metrics_host, metrics_port) if metrics_port is not None else None
     try:
@@ -49,7 +49,11 @@ def run_exchange(settings: Settings, *, instance: str | None = None, metrics_por
     except KafkaException as error:
         raise _unreachable(settings) from error
     tools = Tools(
-        outbox, RuleBook(key, registry), KnownTopics(client), KeyHash(key), lambda places: _begins(client, places)
+        outbox,
+        RuleBook(master.ring, registry),
+        KnownTopics(client),
+        KeyHash(master.key),
+        lambda places: _begins(client, places),
     )
     worker = _Worker(settings, tools)
     try:

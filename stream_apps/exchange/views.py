@@ -10,8 +10,8 @@ from infra.runtime.registry import Registry
 from schemas.codec import ChangeDecoder, Codec, codec_for
 from schemas.contract import Contract
 from schemas.errors import BusError, PermanentError
-from schemas.grant import Grant
 from schemas.ids import source_topic, subject
+from schemas.key_ring import KeyRing
 from schemas.policy_log import ContractInForce, GrantInForce, PolicyState
 from schemas.text import Text
 from stream_apps.policy import View, ViewKeys, compile_view, derive_keys
@@ -50,7 +50,7 @@ class Rules:
 class RuleBook:
     """Compiles rules once per change of a resource. One thread at a time."""
 
-    master: bytes
+    ring: KeyRing
     registry: Registry
     _state: PolicyState | None = None
     _looked: set[str] = field(default_factory=set)
@@ -91,8 +91,10 @@ class RuleBook:
             return Withheld(grant, "contract_refuses")
         if view.fingerprint != grant.fingerprint:
             return Withheld(grant, "other_schema")
-        keys = derive_keys(self.master, grant.grant.subscriber, grant.grant.id)
-        return Lane(grant, view, keys, codec_for(view.schema, grant.schema_id), _shared(grant.grant, view, keys))
+        if grant.key_version not in self.ring.secrets:
+            return Withheld(grant, "key_retired")
+        keys = derive_keys(self.ring, grant.grant.subscriber, grant.grant.id, grant.key_version)
+        return Lane(grant, view, keys, codec_for(view.schema, grant.schema_id), _shared(view, keys))
 
     def _decoder(self, contract: ContractInForce) -> ChangeDecoder:
         resource = contract.contract.id
@@ -115,13 +117,10 @@ class RuleBook:
         return resolve
 
 
-def _shared(grant: Grant, view: View, keys: ViewKeys) -> tuple[Any, ...]:
-    """All that an event of the view depends on."""
-    return (
-        view.id,
-        keys.pseudonym if any(use.mask == "pseudonym" for use in grant.fields.values()) else b"",
-        keys.key_token if view.key_mode == "token" else b"",
-    )
+def _shared(view: View, keys: ViewKeys) -> tuple[Any, ...]:
+    """All that an event of the view depends on but the moment: grants that share it share the work and the bytes."""
+    own_keys = view.key_mode == "token" or view.salted
+    return view.id, keys.secret if view.keyed else b"", keys.grant if own_keys else "", keys.version
 
 
 def last_change(state: PolicyState) -> dict[str, int]:

@@ -6,7 +6,7 @@ No Kafka, no Faust, no clock, no environment, no randomness: whatever decides is
 from stream_apps.policy.compile import compile_view
 from stream_apps.policy.deletes import delete_for_keys
 from stream_apps.policy.evaluate import evaluate
-from stream_apps.policy.keys import PREVIEW_KEY, ViewKeys, derive_keys, subscriber_keys
+from stream_apps.policy.keys import PREVIEW_KEY, ViewKeys, derive_keys
 from stream_apps.policy.preview import preview
 from stream_apps.policy.released import Failure, Outcome, Released
 from stream_apps.policy.view import View, ViewField
@@ -24,5 +24,4 @@ __all__ = [
     "derive_keys",
     "evaluate",
     "preview",
-    "subscriber_keys",
 ]

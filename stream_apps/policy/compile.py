@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Any, NoReturn
 
 import pyarrow as pa
-from pydantic import ValidationError
 
-from schemas.avro_types import is_nullable, nullable, without_null
 from schemas.codec import arrow_type
-from schemas.contract import Contract, ContractField, PermittedMask
+from schemas.contract import Contract
 from schemas.errors import ConfigError
-from schemas.grant import Grant, MaskUse
+from schemas.grant import Grant
+from schemas.paths import parse_path
 from schemas.text import Text
-from schemas.validation import full_width_in, half_width
-from stream_apps.policy.masks import MASKS, Mask
+from stream_apps.policy.mask_tree import Granted, mask_of
+from stream_apps.policy.masks import Mask
+from stream_apps.policy.masks.nested import released_type
+from stream_apps.policy.masks.pseudonym import PreviousToken, Token
 from stream_apps.policy.view import View, ViewField
 from stream_apps.policy.where import Predicate, fields_of, parse_where, truth
 
@@ -27,23 +27,20 @@ def compile_view(contract: Contract, grant: Grant, where: str = "grant") -> View
     unknown field or mask, a mask the contract does not permit there, a filter that is wrong or would reveal a field.
     """
     _check_resource(contract, grant, where)
-    fields = []
-    for name in grant.fields:
-        if name not in contract.by_name:
-            _unknown_field(contract, name, where)
+    granted = Granted(contract, grant, where)
+    fields: list[ViewField] = []
     for field in contract.fields:
-        use = grant.fields.get(field.name)
-        mask = _mask(field, use, f"{where}: fields.{field.name}") if use is not None else None
-        if mask is not None and mask.name != "drop":
-            plain = mask.result(without_null(field.type))
-            fields.append(ViewField(field.name, mask, nullable(plain) if is_nullable(field.type) else plain))
+        mask = mask_of(granted, field)
+        if mask is not None:
+            fields.append(ViewField(field.name, mask, released_type(mask, field.type), field.name))
+            fields += _previous(granted, field.name, mask)
     if not fields:
         _refuse(
             f"{where}: fields",
             "every field is dropped; the grant releases nothing.",
             "所有字段均被去除, 授权不放行任何内容。",
         )
-    for name in {f.name for f in fields} | set(contract.key):
+    for name in {f.source for f in fields} | set(contract.key):
         _check_columnar(contract, name, where)
     released = {f.name: f.mask for f in fields}
     apart = all(name in released and released[name].keeps_keys_apart for name in contract.key)
@@ -51,12 +48,22 @@ def compile_view(contract: Contract, grant: Grant, where: str = "grant") -> View
         resource=contract.id,
         fields=tuple(fields),
         raw_key=tuple((name, contract.by_name[name].type) for name in contract.key),
-        where=_where(contract, grant, released, f"{where}: where"),
+        where=_where(contract, grant, f"{where}: where"),
         key_mode="fields" if apart else "token",
         before=grant.before,
+        before_image=contract.resource.before,
         release_time=grant.release_time,
         valid=grant.valid,
     )
+
+
+def _previous(granted: Granted, name: str, mask: Mask) -> list[ViewField]:
+    """The companion of a pseudonym that is to show the token of before a rotation as well."""
+    use = granted.grant.fields.get(name)
+    if not isinstance(mask, Token) or use is None or not use.params.get("previous"):
+        return []
+    old = PreviousToken(token=mask)
+    return [ViewField(f"_previous_{name}", old, ["null", "string"], name)]
 
 
 def _check_resource(contract: Contract, grant: Grant, where: str) -> None:
@@ -91,89 +98,19 @@ def _check_columnar(contract: Contract, name: str, where: str) -> None:
         )
 
 
-def _mask(field: ContractField, use: MaskUse, where: str) -> Mask:
-    kind = MASKS.get(use.mask)
-    if kind is None:
-        near = difflib.get_close_matches(use.mask, MASKS, n=1)
-        odd = full_width_in(use.mask)
-        known = ", ".join(MASKS)
-        hint = Text(f"Known masks: {known}.", f"可用的脱敏方式: {known}。")
-        if near:
-            hint = Text(f"Did you mean '{near[0]}'?", f"是否为 '{near[0]}'?")
-        elif odd:
-            hint = Text(
-                f"It holds full-width punctuation {odd}; write {half_width(odd)}.",
-                f"含全角标点 {odd}, 请改为 {half_width(odd)}。",
-            )
-        raise ConfigError(Text(f"unknown mask '{use.mask}'.", f"未知的脱敏方式 '{use.mask}'。"), where=where, hint=hint)
-    if not kind.suits(without_null(field.type)):
-        _refuse(
-            where,
-            f"the mask '{use.mask}' does not suit the field's type.",
-            f"脱敏方式 '{use.mask}' 不适用于该字段类型。",
-        )
-    try:
-        mask = kind.model_validate(use.params)
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        place = ".".join([where, *(str(p) for p in first["loc"])])
-        reason = first["msg"].removeprefix("Value error, ")
-        raise ConfigError(Text(f"{use.mask}: {reason}.", f"{use.mask}: {reason}。"), where=place) from error
-    _check_permitted(field, mask, where)
-    return mask
-
-
-def _check_permitted(field: ContractField, mask: Mask, where: str) -> None:
-    """The provider's floor: the mask is on the field's list, and its parameters are within the bounds given there."""
-    if field.masks is None or mask.name == "drop":
-        return
-    same = [p for p in field.masks if p.mask.replace("-", "_") == mask.name]
-    if not same:
-        allowed = ", ".join(dict.fromkeys(p.mask for p in field.masks))
-        _refuse(
-            where,
-            f"the contract does not permit '{mask.name}' on '{field.name}'; it permits: {allowed}.",
-            f"契约不允许对 '{field.name}' 使用 '{mask.name}'; 允许: {allowed}。",
-        )
-    outside = [_outside(p, mask) for p in same]
-    if all(o is not None for o in outside):
-        parameter, bound = next(o for o in outside if o is not None)
-        _refuse(
-            f"{where}.{parameter}",
-            f"outside what the contract permits for '{mask.name}': {bound}.",
-            f"超出契约对 '{mask.name}' 的限定: {bound}。",
-        )
-
-
-def _outside(permitted: PermittedMask, mask: Mask) -> tuple[str, str] | None:
-    """The first parameter outside its bounds, and the bounds; None if all are within."""
-    values = mask.model_dump()
-    for name, bound in permitted.bounds.items():
-        if name not in values:
-            return name, "unknown parameter in the contract"
-        value: Any = values[name]
-        listed = list(value) if isinstance(value, tuple) else value
-        if bound.one_of is not None and listed not in bound.one_of:
-            return name, f"one of {bound.one_of}"
-        for number in value if isinstance(value, tuple) else (value,):
-            if bound.min is not None and not number >= bound.min:
-                return name, f"at least {bound.min:g}"
-            if bound.max is not None and not number <= bound.max:
-                return name, f"at most {bound.max:g}"
-    return None
-
-
-def _where(contract: Contract, grant: Grant, released: dict[str, Mask], where: str) -> Predicate | None:
+def _where(contract: Contract, grant: Grant, where: str) -> Predicate | None:
     if grant.where is None:
         return None
     predicate = parse_where(grant.where, {f.name: f.type for f in contract.fields}, where)
+    passed = {parse_path(text) for text, use in grant.fields.items() if use.mask == "pass"}
     for path in sorted(fields_of(predicate)):
-        mask = released.get(path[0])
-        if not contract.by_name[path[0]].filterable and (mask is None or mask.name != "pass"):
+        shown = any(path[: n + 1] in passed for n in range(len(path)))
+        if not shown and not contract.places[path].filterable:
+            name = ".".join(path)
             _refuse(
                 where,
-                f"filtering on '{path[0]}' would reveal it: it is neither granted as 'pass' nor declared filterable.",
-                f"按 '{path[0]}' 过滤会泄露其内容: 该字段既未以 'pass' 授权, 也未声明可过滤。",
+                f"filtering on '{name}' would reveal it: it is neither granted as 'pass' nor declared filterable.",
+                f"按 '{name}' 过滤会泄露其内容: 该字段既未以 'pass' 授权, 也未声明可过滤。",
             )
     _try_out(predicate, contract, where)
     return predicate
@@ -188,22 +125,6 @@ def _try_out(predicate: Predicate, contract: Contract, where: str) -> None:
         truth(predicate, no_rows)
     except (pa.ArrowException, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise ConfigError(Text("the filter cannot be computed.", "过滤条件无法计算。"), where=where) from error
-
-
-def _unknown_field(contract: Contract, name: str, where: str) -> NoReturn:
-    near = difflib.get_close_matches(name, contract.by_name, n=1)
-    odd = full_width_in(name)
-    hint = Text(f"Did you mean '{near[0]}'?", f"是否为 '{near[0]}'?") if near else None
-    if odd:
-        hint = Text(
-            f"It holds full-width punctuation {odd}; write {half_width(odd)}.",
-            f"含全角标点 {odd}, 请改为 {half_width(odd)}。",
-        )
-    raise ConfigError(
-        Text(f"'{contract.id}' has no field '{name}'.", f"'{contract.id}' 没有字段 '{name}'。"),
-        where=f"{where}: fields.{name}",
-        hint=hint,
-    )
 
 
 def _refuse(where: str, en: str, zh: str) -> NoReturn:

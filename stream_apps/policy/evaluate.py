@@ -1,6 +1,7 @@
 """The policy at work: (view, change events, keys, time) -> released events. A pure function of its arguments.
 
-Columns in, columns out. Masks are computed for released rows only. If anything raises, the batch is halved until the faulty row stands alone and fails by itself.
+Columns in, columns out. Masks are computed for released rows only. If anything raises, the batch is halved until the
+faulty row stands alone and fails by itself.
 """
 
 from __future__ import annotations
@@ -39,12 +40,12 @@ def evaluate(
     Never raises for what the batch holds: a row that cannot be judged or masked fails alone. MemoryError if there is too
     little for one row.
     """
-    if not view.valid.covers(at_ms):
+    if not (view.valid.covers(at_ms) and keys.usable(at_ms)):
         return nothing(view.arrow, np.full(len(batch), Outcome.NOT_VALID, np.int8), [])
     if len(batch) == 0:
         return nothing(view.arrow, np.zeros(0, np.int8), [])
     known = np.ones(len(batch), np.bool_) if known is None else known
-    return _isolating(view, batch, keys, at_ms, known)
+    return _isolating(view, batch, keys.at(at_ms), at_ms, known)
 
 
 def _isolating(view: View, batch: pa.RecordBatch, keys: ViewKeys, at_ms: int, known: npt.NDArray[np.bool_]) -> Released:
@@ -70,17 +71,19 @@ def _evaluate(view: View, batch: pa.RecordBatch, keys: ViewKeys, at_ms: int, kno
     if len(source) == 0:
         return nothing(view.arrow, verdict.outcome, verdict.failed)
     came = kind == _COMES
-    key_fields, kafka_keys = _view_key(view, _raw_key(view, batch, source, kind == _GOES_OLD), keys)
+    raw_key = _raw_key(view, batch, source, kind == _GOES_OLD)
+    key_fields, kafka_keys = _view_key(view, raw_key, keys)
+    row_keys = key_texts(raw_key, [name for name, _ in view.raw_key]) if view.salted else None
     ops = np.where(came, verdict.op_out[source], DELETE)
     columns: dict[str, Any] = {
         "op": pa.array(OPS, pa.string()).take(pa.array(ops, pa.int8())),
         "released_at": _released_at(view, at_ms, len(source)),
         "key": _struct(list(key_fields.values()), view.arrow.field("key").type),
-        "after": _after(view, batch, source, came, keys, key_fields),
+        "after": _after(view, batch, source, came, keys, key_fields, row_keys),
     }
     if view.before:
         had = verdict.before_in[source] & (ops != CREATE)
-        rows = _masked(view, batch.column("before"), source[had], keys)
+        rows = _masked(view, batch.column("before"), source[had], keys, _of(row_keys, had))
         columns["before"] = _spread(rows, had, view.arrow.field("before").type)
     events = pa.RecordBatch.from_arrays([columns[f.name] for f in view.arrow], schema=view.arrow)
     return Released(
@@ -122,7 +125,7 @@ def _view_key(view: View, raw_key: Any, keys: ViewKeys) -> tuple[dict[str, Any],
         text = key_texts(raw_key, [name for name, _ in view.raw_key])
         if text.null_count:
             raise ValueError("a key with a null in it")
-        token = tokens(text, keys.key_token)
+        token = tokens(text, keys.view_key())
         return {view.arrow.field("key").type.field(0).name: token}, token
     fields = {f.name: _fit(f.mask.columns(raw_key.field(f.name), keys), f, view) for f in view.key_fields}
     struct = pa.StructArray.from_arrays(list(fields.values()), list(fields))
@@ -139,25 +142,34 @@ def _after(
     came: npt.NDArray[np.bool_],
     keys: ViewKeys,
     key_fields: dict[str, Any],
+    row_keys: Any,
 ) -> Any:
     """The column `after`. A key field was masked for the view key already and is not masked again."""
     done = key_fields
     if key_fields and not came.all():
         there = pa.array(np.nonzero(came)[0])
         done = {name: column.take(there) for name, column in key_fields.items()}
-    return _spread(_masked(view, batch.column("after"), source[came], keys, done), came, view.arrow.field("after").type)
+    columns = _masked(view, batch.column("after"), source[came], keys, _of(row_keys, came), done)
+    return _spread(columns, came, view.arrow.field("after").type)
 
 
-def _masked(view: View, rows: Any, at: Rows, keys: ViewKeys, done: Mapping[str, Any] = _NONE) -> list[Any]:
-    """The released columns of some rows of a struct column, `at` ascending and each once; `done` are masked already."""
+def _of(row_keys: Any, which: npt.NDArray[np.bool_]) -> Any:
+    return None if row_keys is None else row_keys.filter(pa.array(which))
+
+
+def _masked(
+    view: View, rows: Any, at: Rows, keys: ViewKeys, row_keys: Any, done: Mapping[str, Any] = _NONE
+) -> list[Any]:
+    """The released columns of some rows of a struct column, `at` ascending and each once; `done` are masked already.
+    `row_keys`: the texts of their keys, for masks that ask."""
     index = None if len(at) == len(rows) else pa.array(at)
     out = []
     for field in view.fields:
         if field.name in done:
             out.append(done[field.name])
             continue
-        column = rows.field(field.name)
-        out.append(field.mask.columns(column if index is None else column.take(index), keys))
+        column = rows.field(field.source)
+        out.append(field.mask.columns(column if index is None else column.take(index), keys, row_keys))
     return out
 
 
@@ -211,7 +223,7 @@ def delete_rows(view: View, raw_key: Any, *, keys: ViewKeys, at_ms: int) -> Rele
     """
     n = len(raw_key)
     struct = pa.StructArray.from_arrays([raw_key.field(name) for name, _ in view.raw_key], [k for k, _ in view.raw_key])
-    key_fields, kafka_keys = _view_key(view, struct, keys)
+    key_fields, kafka_keys = _view_key(view, struct, keys.at(at_ms))
     columns: dict[str, Any] = {
         "op": pa.array(["d"] * n, pa.string()),
         "released_at": _released_at(view, at_ms, n),

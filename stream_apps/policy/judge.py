@@ -14,6 +14,8 @@
     d      in       –        d
     d      out      –        nothing, filtered
     d      absent   –        d
+The contract says whether its source gives `before`: where it is `required`, u and d without it contradict themselves;
+where the source `never` gives it, u absent out is a d and no failure.
 A change of the raw key is two: d of the old row if it was in, c of the new one if it is in. An event that contradicts
 itself fails; unless it is a create, its row may have been delivered, so its delete is emitted, and also that of the row
 in `before` if that has another key. A row that is in but holds a value its mask refuses fails as if it had left the view.
@@ -79,9 +81,12 @@ def judge(view: View, batch: pa.RecordBatch) -> Verdict:
     wrong = (op < 0) | ((create | update) & ~has_after) | (delete & has_after)
     wrong |= has_after & ~_same_key(key, after, names)
     wrong |= delete & moved
-    unknown_exit = update & ~has_before & ~after_in & ~wrong
+    if view.before_image == "required":
+        wrong |= (update | delete) & ~has_before
+    unseen_exit = update & ~has_before & ~after_in & ~wrong
+    unknown_exit = unseen_exit & (view.before_image != "never")
 
-    goes = (update & before_in & ~after_in & ~moved) | (delete & (before_in | ~has_before)) | unknown_exit
+    goes = (update & before_in & ~after_in & ~moved) | (delete & (before_in | ~has_before)) | unseen_exit
     goes = np.where(wrong, op != CREATE, goes)
     goes_old = moved & np.where(wrong, op != CREATE, update & before_in)
     comes = (create | update) & after_in & ~wrong
@@ -117,7 +122,7 @@ def _refused(view: View, rows: Any) -> Bools | np.bool_:
     """Which rows of a struct column hold a value its mask refuses; void where the row is null."""
     answer: Bools | np.bool_ = np.False_
     for field in view.fields:
-        refused = field.mask.refuses(rows.field(field.name))
+        refused = field.mask.refuses(rows.field(field.source))
         if refused is not None:
             answer = answer | _bools(pc.fill_null(refused, False))
     return answer

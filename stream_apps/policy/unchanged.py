@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from schemas.codec import key_texts
 from stream_apps.policy.judge import Verdict
 from stream_apps.policy.keys import ViewKeys
 from stream_apps.policy.released import Outcome
@@ -31,7 +32,7 @@ def drop_unchanged(
     at = pa.array(rows)
     unequal: dict[str, npt.NDArray[np.bool_]] = {}
     for field in view.fields:
-        moved = _unequal(before.field(field.name).take(at), after.field(field.name).take(at))
+        moved = _unequal(before.field(field.source).take(at), after.field(field.source).take(at))
         unequal[field.name] = moved
         differs |= moved
         if field.mask.keeps_keys_apart:
@@ -40,15 +41,22 @@ def drop_unchanged(
     if len(open_):
         masked_differs = np.zeros(len(open_), np.bool_)
         some = pa.array(rows[open_])
+        row_keys = _row_keys(view, batch, some) if view.salted else None
         for field in view.fields:
             if not field.mask.keeps_keys_apart and unequal[field.name][open_].any():
-                was = field.mask.columns(before.field(field.name).take(some), keys)
-                now = field.mask.columns(after.field(field.name).take(some), keys)
+                was = field.mask.columns(before.field(field.source).take(some), keys, row_keys)
+                now = field.mask.columns(after.field(field.source).take(some), keys, row_keys)
                 masked_differs |= _unequal(was, now)
         differs[open_] = masked_differs
     same = rows[~differs]
     verdict.outcome[same] = Outcome.UNCHANGED
     verdict.comes[same] = False
+
+
+def _row_keys(view: View, batch: pa.RecordBatch, rows: Any) -> Any:
+    key: Any = batch.column("key")
+    names = [name for name, _ in view.raw_key]
+    return key_texts(pa.StructArray.from_arrays([key.field(name).take(rows) for name in names], names), names)
 
 
 def _unequal(a: Any, b: Any) -> npt.NDArray[np.bool_]:

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from schemas.avro_types import AvroType
 from schemas.codec import arrow_schema
+from schemas.contract import BeforeImage
 from schemas.grant import Precision, Validity
 from schemas.view_event import HASHED_KEY, canonical, fingerprint, view_event_schema
 from stream_apps.policy.masks import Mask
@@ -20,21 +21,24 @@ from stream_apps.policy.where import Predicate
 
 @dataclass(frozen=True, slots=True)
 class ViewField:
-    """A released field: its name, its mask with parameters, and the Avro type of what is released."""
+    """A released field: its name, its mask with parameters, the Avro type of what is released, and the field it is of."""
 
     name: str
     mask: Mask
     type: Any
+    source: str
 
 
 @dataclass(frozen=True)
 class View:
     """A compiled grant. Nothing in it is secret, and nothing in it is a person's.
 
-    fields    the released fields, in the contract's order
-    raw_key   the contract's key fields with their Avro types, in key order
-    key_mode  "fields": keyed by its released key fields; "token": by an HMAC of the raw key, because some key field is
-              not released, or so that two rows could become one
+    fields         the released fields, in the contract's order
+    raw_key        the contract's key fields with their Avro types, in key order
+    key_mode       "fields": keyed by its released key fields; "token": by an HMAC of the raw key, because some key field
+                   is not released, or so that two rows could become one
+    before         whether the row as it was is released too
+    before_image   whether the source gives it
     """
 
     resource: str
@@ -43,6 +47,7 @@ class View:
     where: Predicate | None
     key_mode: Literal["fields", "token"]
     before: bool
+    before_image: BeforeImage
     release_time: Precision
     valid: Validity
 
@@ -53,6 +58,16 @@ class View:
             return ()
         by_name = {f.name: f for f in self.fields}
         return tuple(by_name[name] for name, _ in self.raw_key)
+
+    @cached_property
+    def keyed(self) -> bool:
+        """Whether what is released depends on the subscriber's keys."""
+        return self.key_mode == "token" or any(f.mask.keyed for f in self.fields)
+
+    @cached_property
+    def salted(self) -> bool:
+        """Whether any mask wants to know the row it is in."""
+        return any(f.mask.salted for f in self.fields)
 
     @cached_property
     def schema(self) -> dict[str, Any]:
@@ -72,16 +87,20 @@ class View:
 
     @cached_property
     def id(self) -> str:
-        """SHA-256 of everything that decides what is released, so that equal views are computed once. Part of it: resource,
-        fields with masks, parameters and types, row filter, key, `before`, release time, validity. Not part of it:
-        subscriber, purpose and keys; views of different keys may share an id."""
+        """SHA-256 of all that decides what is released of an event, so that equal views are computed once.
+
+        Part of it: resource, key with types, fields in the contract's order with masks, parameters and types, row filter in
+        canonical form, `before` and how far it is known, release time. Not part of it: who subscribes, the purpose (but for
+        pseudonyms, whose mask holds its domain), the legal basis, the validity (the moment is judged per grant) and the
+        keys (views of different keys may share an id). The table in README.md says the same; a test holds it true.
+        """
         parts = {
             "schema": canonical(self.schema),
             "resource": self.resource,
-            "masks": [[f.name, f.mask.name, f.mask.model_dump(mode="json")] for f in self.fields],
+            "masks": [[f.name, f.source, f.mask.identity()] for f in self.fields],
             "key": [list(k) for k in self.raw_key],
             "where": repr(self.where),
+            "before_image": self.before_image,
             "time": self.release_time,
-            "valid": self.valid.model_dump(mode="json"),
         }
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

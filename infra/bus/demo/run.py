@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import shutil
 import threading
 import time
@@ -27,6 +29,7 @@ from producers.publisher import Publisher
 from producers.run import contract_in_force, now_ms, publish_file
 from schemas.errors import BusError
 from schemas.grant import Grant, load_grants
+from schemas.key_ring import KeyRing
 from schemas.text import Text
 from stream_apps.policy import derive_keys
 
@@ -151,19 +154,24 @@ class Demo:
     ) -> None:
         said = accounts.outcomes(metrics)
         self.report.published_expected = sum(len(sample.changes(s.contract.id)) for s in sample.sent)
-        master = master_key(settings).key
+        ring = master_key(settings).ring
         assert self._fence is not None
         self.report.written_past_fence = accounts.records_past(settings, self._fence.topic, self._fence.offsets)
         for grant in grants:
-            self.report.accounts.append(_account(grant, sample, files[grant.id], said, master))
+            self.report.accounts.append(_account(grant, sample, files[grant.id], said, ring))
 
 
-def _account(grant: Grant, sample: Sample, file: Path, said: dict[str, Counter[str]], master: bytes) -> GrantAccount:
+def _account(grant: Grant, sample: Sample, file: Path, said: dict[str, Counter[str]], ring: KeyRing) -> GrantAccount:
     reference = REFERENCES[grant.id]
     contract = next(s.contract for s in sample.sent if s.contract.id == grant.resource)
     changes = sample.changes(grant.resource)
-    secret = derive_keys(master, grant.subscriber, grant.id).pseudonym
-    expectation = expect(reference, contract.key, changes, secret)
+    keys = derive_keys(ring, grant.subscriber, grant.id, ring.current)
+
+    def token(value: str, meaning: str) -> str:
+        key = keys.token(f"purpose:{grant.purpose}", meaning).key
+        return f"{ring.current}-{hmac.new(key, value.encode(), hashlib.sha256).hexdigest()[:32]}"
+
+    expectation = expect(reference, contract.key, changes, token)
     delivered, counts = accounts.held_events(file, grant.id), said.get(grant.id, Counter())
     revoked = grant.id == REVOKED_GRANT
     fields = [name for name in contract.by_name if name in grant.fields]

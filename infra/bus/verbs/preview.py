@@ -51,7 +51,7 @@ def _preview(session: Session, contract: Path, grant: Path, events: Path, key_fi
     from infra.runtime.custodian import read_key
     from schemas.contract import load_contract
     from schemas.grant import load_grants
-    from stream_apps.policy import PREVIEW_KEY, preview, subscriber_keys
+    from stream_apps.policy import PREVIEW_KEY, ViewKeys, preview
 
     about, granted = load_contract(contract), load_grants(grant)
     if len(granted) != 1:
@@ -59,7 +59,7 @@ def _preview(session: Session, contract: Path, grant: Path, events: Path, key_fi
             Text(f"holds {len(granted)} grants; preview shows one.", f"含 {len(granted)} 项授权; 预览一次只看一项。"),
             where=str(grant),
         )
-    keys = subscriber_keys(read_key(key_file, private=False) if key_file else PREVIEW_KEY, granted[0].id)
+    keys = ViewKeys(read_key(key_file, private=False) if key_file else PREVIEW_KEY, granted[0].id)
     with _opened(events) as stream:
         answers = preview(about, granted[0], _lines(stream, str(events)), keys=keys, where=str(grant))
         if session.json:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from stream_apps.policy.masks.bucket import Bucket
+from stream_apps.policy.masks.constant import Constant
 from stream_apps.policy.masks.date_to_year import DateToYear
 from stream_apps.policy.masks.dropped import Drop
-from stream_apps.policy.masks.mask import Mask
+from stream_apps.policy.masks.mask import About, Example, Mask, Place
+from stream_apps.policy.masks.nulled import Null
 from stream_apps.policy.masks.partial import Partial
 from stream_apps.policy.masks.passed import Pass
 from stream_apps.policy.masks.pseudonym import Pseudonym
 from stream_apps.policy.masks.truncate import Truncate
 
-MASKS: dict[str, type[Mask]] = {m.name: m for m in (Pass, Drop, Partial, Pseudonym, Truncate, Bucket, DateToYear)}
+MASKS: dict[str, type[Mask]] = {
+    m.name: m for m in (Pass, Drop, Null, Constant, Partial, Truncate, Pseudonym, Bucket, DateToYear)
+}
 
-__all__ = ["MASKS", "Mask"]
+__all__ = ["MASKS", "About", "Example", "Mask", "Place"]

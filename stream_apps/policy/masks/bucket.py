@@ -12,8 +12,9 @@ import pyarrow.compute as pc
 from pydantic import Field, StrictFloat, StrictInt, field_validator
 
 from schemas.avro_types import AvroType, logical, primitive
+from schemas.text import Text
 from stream_apps.policy.keys import ViewKeys
-from stream_apps.policy.masks.mask import Mask
+from stream_apps.policy.masks.mask import About, Mask
 
 _MAX_EXACT = 1 << 53
 
@@ -23,6 +24,11 @@ class Bucket(Mask):
     its event is withheld."""
 
     name: ClassVar[str] = "bucket"
+    about: ClassVar[About] = About(
+        does=Text("the range a number lies in", "数值所在区间"),
+        of=Text("numbers", "数值"),
+        examples=(),
+    )
     edges: tuple[StrictInt | StrictFloat, ...] = Field(min_length=1, max_length=100)
 
     @field_validator("edges")
@@ -48,7 +54,7 @@ class Bucket(Mask):
         inner = [f"[{a},{b})" for a, b in pairwise(self.edges)]
         return [f"<{self.edges[0]}", *inner, f">={self.edges[-1]}"]
 
-    def row(self, value: Any, keys: ViewKeys) -> Any:
+    def row(self, value: Any, keys: ViewKeys, row_key: str = "") -> Any:
         """See the class."""
         if value != value:  # NaN
             raise ValueError("not a number")
@@ -58,7 +64,7 @@ class Bucket(Mask):
         """What is no number."""
         return pc.is_nan(column) if pa.types.is_floating(column.type) else None
 
-    def columns(self, column: Any, keys: ViewKeys) -> Any:
+    def columns(self, column: Any, keys: ViewKeys, row_keys: Any = None) -> Any:
         """The count of edges at or below each value is the place of its label. ValueError if one is no number."""
         if pa.types.is_floating(column.type) and pc.any(pc.is_nan(column)).as_py():
             raise ValueError("not a number")

@@ -10,8 +10,9 @@ import pyarrow.compute as pc
 from pydantic import Field
 
 from schemas.avro_types import AvroType, primitive
+from schemas.text import Text
 from stream_apps.policy.keys import ViewKeys
-from stream_apps.policy.masks.mask import Mask
+from stream_apps.policy.masks.mask import About, Mask
 
 _MAX_KEPT = 64
 
@@ -22,6 +23,11 @@ class Partial(Mask):
     """
 
     name: ClassVar[str] = "partial"
+    about: ClassVar[About] = About(
+        does=Text("first and last characters stay, stars between", "保留首尾字符, 中间以 * 代替"),
+        of=Text("strings", "文本"),
+        examples=(),
+    )
     keep_first: int = Field(default=0, ge=0, le=_MAX_KEPT, strict=True)
     keep_last: int = Field(default=0, ge=0, le=_MAX_KEPT, strict=True)
 
@@ -34,14 +40,14 @@ class Partial(Mask):
         """A string."""
         return "string"
 
-    def row(self, value: Any, keys: ViewKeys) -> Any:
+    def row(self, value: Any, keys: ViewKeys, row_key: str = "") -> Any:
         """See the class."""
         n, kept = len(value), self.keep_first + self.keep_last
         if n <= kept:
             return "*" * n
         return value[: self.keep_first] + "*" * (n - kept) + value[n - self.keep_last :]
 
-    def columns(self, column: Any, keys: ViewKeys) -> Any:
+    def columns(self, column: Any, keys: ViewKeys, row_keys: Any = None) -> Any:
         """Head, stars and tail joined; a value too short has neither head nor tail."""
         lengths: Any = pc.utf8_length(column)
         kept = self.keep_first + self.keep_last

@@ -8,14 +8,20 @@ import pyarrow.compute as pc
 from pydantic import Field
 
 from schemas.avro_types import AvroType, primitive
+from schemas.text import Text
 from stream_apps.policy.keys import ViewKeys
-from stream_apps.policy.masks.mask import Mask
+from stream_apps.policy.masks.mask import About, Mask
 
 
 class Truncate(Mask):
     """`row(v) == v[:length]`, in Unicode code points."""
 
     name: ClassVar[str] = "truncate"
+    about: ClassVar[About] = About(
+        does=Text("the first characters only", "仅保留前若干字符"),
+        of=Text("strings", "文本"),
+        examples=(),
+    )
     length: int = Field(ge=1, le=1000, strict=True)
 
     @classmethod
@@ -27,10 +33,10 @@ class Truncate(Mask):
         """A string."""
         return "string"
 
-    def row(self, value: Any, keys: ViewKeys) -> Any:
+    def row(self, value: Any, keys: ViewKeys, row_key: str = "") -> Any:
         """See the class."""
         return value[: self.length]
 
-    def columns(self, column: Any, keys: ViewKeys) -> Any:
+    def columns(self, column: Any, keys: ViewKeys, row_keys: Any = None) -> Any:
         """The slice of every value."""
         return pc.utf8_slice_codeunits(column, 0, self.length)

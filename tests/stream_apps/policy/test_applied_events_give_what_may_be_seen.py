@@ -21,6 +21,7 @@ from schemas.contract import parse_contract
 from schemas.grant import parse_grant
 from schemas.keys import key_text
 from stream_apps.policy import Outcome, View, ViewKeys, compile_view, evaluate
+from stream_apps.policy.keys import TokenKey
 from tests.schemas.contracts import avro_contract, grant_document
 
 CONTRACT = parse_contract(
@@ -35,7 +36,7 @@ CONTRACT = parse_contract(
         ],
     )
 )
-KEYS = ViewKeys(b"p" * 32, b"t" * 32)
+KEYS = ViewKeys(b"p" * 32, "g")
 AT = 1_793_500_000_000
 LAYOUT = arrow_schema(change_event_schema(CONTRACT))
 Row = dict[str, Any]
@@ -55,8 +56,12 @@ ROWS = st.fixed_dictionaries(
 )
 
 
-def token(key: bytes, text: str) -> str:
-    return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+def token(key: TokenKey, text: str) -> str:
+    return f"1-{hmac.new(key.key, text.encode(), hashlib.sha256).hexdigest()[:32]}"
+
+
+ID_KEY = KEYS.token("purpose:综合治税", "scjg.things:id")
+"""What pseudonyms of `id` are made with under the grants below."""
 
 
 def surname(name: str | None) -> str | None:
@@ -68,15 +73,15 @@ def bucket(cents: int | None) -> str | None:
 
 
 def raw_key(row: Row) -> str:
-    return token(KEYS.key_token, key_text([row["id"], row["n"]]))
+    return token(KEYS.view_key(), key_text([row["id"], row["n"]]))
 
 
 GRANTS: dict[str, tuple[dict[str, Any], Callable[[Row], tuple[str, Row]]]] = {
     "keyed by its fields": (
         {"id": "pseudonym", "n": "pass", "name": {"mask": "partial", "keep_first": 1}, "cents": "drop"},
         lambda r: (
-            f"{token(KEYS.pseudonym, r['id'])}|{r['n']}",
-            {"id": token(KEYS.pseudonym, r["id"]), "n": r["n"], "name": surname(r["name"])},
+            f"{token(ID_KEY, r['id'])}|{r['n']}",
+            {"id": token(ID_KEY, r["id"]), "n": r["n"], "name": surname(r["name"])},
         ),
     ),
     "keyed by a token": (
@@ -209,10 +214,10 @@ class Faulty:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._mask, name)
 
-    def columns(self, column: Any, keys: ViewKeys) -> Any:
+    def columns(self, column: Any, keys: ViewKeys, row_keys: Any = None) -> Any:
         if "王芳" in column.to_pylist():
             raise ZeroDivisionError
-        return self._mask.columns(column, keys)
+        return self._mask.columns(column, keys, row_keys)
 
 
 def with_faulty_mask(view: View) -> View:
@@ -228,7 +233,7 @@ def test_a_mask_that_raises_withholds_that_event_only_and_deletes_its_row() -> N
     assert released.outcome.tolist() == [Outcome.EMITTED, Outcome.FAILED, Outcome.EMITTED]
     assert [(row, why.value) for row, why in released.failed] == [(1, "mask_failed")]
     assert released.events.column("op").to_pylist() == ["u", "d", "c"]
-    assert released.kafka_keys.to_pylist()[1].decode() == f"{token(KEYS.pseudonym, 'x')}|1"
+    assert released.kafka_keys.to_pylist()[1].decode() == f"{token(ID_KEY, 'x')}|1"
 
 
 def test_a_key_change_that_cannot_be_masked_deletes_the_old_row_too() -> None:
@@ -236,7 +241,7 @@ def test_a_key_change_that_cannot_be_masked_deletes_the_old_row_too() -> None:
     released = evaluate(view, batch([event("u", ROW, {**MOVED, "name": "王芳"})]), keys=KEYS, at_ms=AT)
     assert released.outcome.tolist() == [Outcome.FAILED]
     deleted = {k.decode() for k in released.kafka_keys.to_pylist()}
-    assert deleted == {f"{token(KEYS.pseudonym, i)}|1" for i in "ab"}
+    assert deleted == {f"{token(ID_KEY, i)}|1" for i in "ab"}
     assert released.deletes.all()
 
 

@@ -29,7 +29,7 @@ CONTRACT = parse_contract(
     )
 )
 LAYOUT = pa.schema([f.with_nullable(True) for f in arrow_schema(change_event_schema(CONTRACT))])
-KEYS = ViewKeys(b"p" * 32, b"t" * 32)
+KEYS = ViewKeys(b"p" * 32, "g")
 AT = 1_793_500_000_000
 VIEWS = {
     "passed": {"id": "pass", "no": "pass", "on": "pass"},

@@ -12,7 +12,7 @@ import pytest
 from schemas.contract import parse_contract
 from schemas.errors import ConfigError
 from schemas.grant import parse_grant
-from stream_apps.policy import PREVIEW_KEY, preview, subscriber_keys
+from stream_apps.policy import PREVIEW_KEY, ViewKeys, preview
 from tests.schemas.contracts import avro_contract, grant_document
 
 CONTRACT = parse_contract(
@@ -57,7 +57,7 @@ def line(op: str, before: Any, after: Any) -> str:
 
 def run(lines: list[str], **changes: Any) -> list[dict[str, Any]]:
     grant = parse_grant(grant_document(**{"fields": FIELDS, "where": "district = '云岩区'", **changes}))
-    return list(preview(CONTRACT, grant, lines, keys=subscriber_keys(PREVIEW_KEY, grant.id)))
+    return list(preview(CONTRACT, grant, lines, keys=ViewKeys(PREVIEW_KEY, grant.id)))
 
 
 OUT = {**A, "district": "南明区"}
@@ -122,7 +122,8 @@ def test_a_wrong_type_is_named_with_its_field() -> None:
 
 def test_a_pseudonym_is_the_hmac_of_the_text_under_the_key() -> None:
     (answer,) = run([line("c", None, A)], fields={"id": "pseudonym"})
-    assert answer["emitted"][0]["after"] == {"id": hmac.new(PREVIEW_KEY, b"a", hashlib.sha256).hexdigest()}
+    key = ViewKeys(PREVIEW_KEY, "any").token("purpose:综合治税", "scjg.things:id").key
+    assert answer["emitted"][0]["after"] == {"id": "1-" + hmac.new(key, b"a", hashlib.sha256).hexdigest()[:32]}
 
 
 def test_before_is_shown_only_if_granted() -> None:
@@ -134,6 +135,6 @@ def test_before_is_shown_only_if_granted() -> None:
 def test_a_grant_that_may_not_be_is_refused_before_any_line_is_read() -> None:
     grant = parse_grant(grant_document(fields={"distrct": "pass"}))
     with pytest.raises(ConfigError) as refused:
-        preview(CONTRACT, grant, iter([]), keys=subscriber_keys(PREVIEW_KEY, grant.id), where="g.yaml")
+        preview(CONTRACT, grant, iter([]), keys=ViewKeys(PREVIEW_KEY, grant.id), where="g.yaml")
     assert refused.value.where == "g.yaml: fields.distrct"
     assert "district" in refused.value.message()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from schemas.codec import arrow_schema
 from schemas.contract import parse_contract
 from schemas.grant import parse_grant
-from stream_apps.policy import PREVIEW_KEY, preview, subscriber_keys
+from stream_apps.policy import PREVIEW_KEY, ViewKeys, preview
 from stream_apps.policy.row_columns import column
 from stream_apps.policy.rows import typed_row
 from tests.schemas.contracts import avro_contract, grant_document
@@ -47,7 +47,7 @@ def answers(name: str, lines: list[str]) -> list[dict[str, Any]]:
     field = {"name": "v", "type": TYPES[name]}
     contract = parse_contract(avro_contract(fields=[{"name": "id", "type": "string"}, field]))
     grant = parse_grant(grant_document(fields={"id": "pass", "v": "pass"}, before=True))
-    return list(preview(contract, grant, lines, keys=subscriber_keys(PREVIEW_KEY, grant.id)))
+    return list(preview(contract, grant, lines, keys=ViewKeys(PREVIEW_KEY, grant.id)))
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ CONTRACT = parse_contract(
     )
 )
 LAYOUT = pa.schema([f.with_nullable(True) for f in arrow_schema(change_event_schema(CONTRACT))])
-KEYS = ViewKeys(b"p" * 32, b"t" * 32)
+KEYS = ViewKeys(b"p" * 32, "g")
 AT = 1_793_500_000_000
 Row = dict[str, Any]
 
@@ -191,10 +191,10 @@ def test_many_refused_values_cost_no_search_for_each() -> None:
     calls = 0
 
     class Counting(type(compiled.fields[1].mask)):  # type: ignore[misc]
-        def columns(self, column: Any, keys: ViewKeys) -> Any:
+        def columns(self, column: Any, keys: ViewKeys, row_keys: Any = None) -> Any:
             nonlocal calls
             calls += 1
-            return super().columns(column, keys)
+            return super().columns(column, keys, row_keys)
 
     object.__setattr__(compiled.fields[1], "mask", Counting(edges=(0,)))
     released = evaluated(compiled, *[event("u", IN, NAN)] * 500, event("c", None, IN))

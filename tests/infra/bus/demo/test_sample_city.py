@@ -77,7 +77,7 @@ def test_expectation_of_entry_change_exit_and_what_is_withheld() -> None:
         (row | {"in": False}, None),
     ]
 
-    found = expect(reference, ("id",), changes, b"k" * 32)
+    found = expect(reference, ("id",), changes, lambda value, meaning: f"{meaning}:{value}")
 
     assert [op for op, _, _ in found.events] == ["c", "u", "d"]
     assert found.withheld == 3

@@ -1,0 +1,54 @@
+"""The provider's floor: which masks a grant may use on a field, and within which bounds (DESIGN 7)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from schemas.contract import ContractField, PermittedMask
+from schemas.errors import ConfigError
+from schemas.text import Text
+from stream_apps.policy.masks import Mask
+
+
+def check_permitted(field: ContractField, mask: Mask, where: str) -> None:
+    """ConfigError if the mask is not on the field's list, or a parameter is outside the bounds given there."""
+    if field.masks is None or mask.name == "drop":
+        return
+    same = [p for p in field.masks if p.mask.replace("-", "_") == mask.name]
+    if not same:
+        allowed = ", ".join(dict.fromkeys(p.mask for p in field.masks))
+        raise ConfigError(
+            Text(
+                f"the contract does not permit '{mask.name}' on '{field.name}'; it permits: {allowed}.",
+                f"契约不允许对 '{field.name}' 使用 '{mask.name}'; 允许: {allowed}。",
+            ),
+            where=where,
+        )
+    outside = [_outside(p, mask) for p in same]
+    if all(o is not None for o in outside):
+        parameter, bound = next(o for o in outside if o is not None)
+        raise ConfigError(
+            Text(
+                f"outside what the contract permits for '{mask.name}': {bound}.",
+                f"超出契约对 '{mask.name}' 的限定: {bound}。",
+            ),
+            where=f"{where}.{parameter}",
+        )
+
+
+def _outside(permitted: PermittedMask, mask: Mask) -> tuple[str, str] | None:
+    """The first parameter outside its bounds, and the bounds; None if all are within."""
+    values = mask.model_dump()
+    for name, bound in permitted.bounds.items():
+        if name not in values:
+            return name, "unknown parameter in the contract"
+        value: Any = values[name]
+        listed = list(value) if isinstance(value, tuple) else value
+        if bound.one_of is not None and listed not in bound.one_of:
+            return name, f"one of {bound.one_of}"
+        for number in value if isinstance(value, tuple) else (value,):
+            if bound.min is not None and not number >= bound.min:
+                return name, f"at least {bound.min:g}"
+            if bound.max is not None and not number <= bound.max:
+                return name, f"at most {bound.max:g}"
+    return None
