@@ -108,22 +108,29 @@ def _settle(part: _Slice, lanes: Sequence[Lane], out: Judged) -> None:
         known = part.known(faulty)
         made: dict[tuple[Any, ...], _Made] = {}
         for lane in lanes:
-            if lane.shared not in made and lane.shared not in broken:
+            same = _same(part, lane)
+            if same not in made and same not in broken:
                 try:
-                    made[lane.shared] = _make(part, lane, known)
+                    made[same] = _make(part, lane, known)
                 except PermanentError:
-                    broken.add(lane.shared)
+                    broken.add(same)
         found = faulty | {i for m in made.values() for i in m.faults}
         if found == faulty:
             break
         faulty = found
     out.faults = list(part.bad)
     for lane in lanes:
-        if lane.shared in broken:
+        same = _same(part, lane)
+        if same in broken:
             out.broken.append(lane)
         else:
-            _deliver(made[lane.shared], lane, out)
+            _deliver(made[same], lane, out)
     out.gaps = part.watch.after(faulty)
+
+
+def _same(part: _Slice, lane: Lane) -> tuple[Any, ...]:
+    """Equal for grants whose events of this slice are the same."""
+    return lane.shared, lane.view.valid.covers(part.at_ms)
 
 
 @dataclass(slots=True)

@@ -14,6 +14,7 @@ from schemas.contract import Contract, parse_contract
 from schemas.errors import TransientError
 from schemas.grant import parse_grant
 from schemas.ids import DEAD_LETTER_TOPIC, source_topic
+from schemas.key_ring import KeyRing, MasterSecret
 from schemas.policy_log import ContractPublished, GrantEnded, GrantOpened, PolicyState
 from schemas.text import Text
 from schemas.view_event import fingerprint
@@ -149,7 +150,7 @@ class Bench:
         self.registry = FakeRegistry()
         tools = Tools(
             self.sender,
-            RuleBook(MASTER, self.registry),  # type: ignore[arg-type]
+            RuleBook(KeyRing({1: MasterSecret(1, MASTER)}, 1), self.registry),  # type: ignore[arg-type]
             self.topics,
             KeyHash(MASTER),
             lambda places: dict.fromkeys(places, 0),
