@@ -12,6 +12,7 @@ from schemas.avro_types import AvroType, logical, primitive
 from schemas.text import Text
 from stream_apps.policy.keys import ViewKeys
 from stream_apps.policy.masks.mask import About, Example, Mask, Place
+from stream_apps.policy.masks.reveal import NOTHING, Reveal
 
 
 class Constant(Mask):
@@ -50,6 +51,10 @@ class Constant(Mask):
     def columns(self, column: Any, keys: ViewKeys, row_keys: Any = None) -> Any:
         """The value as often as there are rows."""
         return pa.repeat(pa.scalar(self.value, column.type), len(column))
+
+    def reveals(self) -> Reveal:
+        """Nothing."""
+        return NOTHING
 
 
 def _is_text(value: Any) -> bool:

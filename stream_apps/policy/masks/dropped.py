@@ -7,6 +7,7 @@ from typing import ClassVar
 from schemas.avro_types import AvroType
 from schemas.text import Text
 from stream_apps.policy.masks.mask import About, Mask
+from stream_apps.policy.masks.reveal import NOTHING, Reveal
 
 
 class Drop(Mask):
@@ -23,3 +24,7 @@ class Drop(Mask):
     def suits(cls, avro: AvroType) -> bool:
         """Every type."""
         return True
+
+    def reveals(self) -> Reveal:
+        """Nothing."""
+        return NOTHING

@@ -17,6 +17,7 @@ from schemas.paths import Path, path_text
 from schemas.text import Text
 from schemas.validation import Model
 from stream_apps.policy.keys import ViewKeys
+from stream_apps.policy.masks.reveal import ALL, Reveal
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,10 @@ class Mask(Model):
     def columns(self, column: Any, keys: ViewKeys, row_keys: Any = None) -> Any:
         """The masked column (pyarrow array) of a column, of the same length. `row_keys`: only for a `salted` mask."""
         raise NotImplementedError
+
+    def reveals(self) -> Reveal:
+        """What its receiver knows of a value. A mask that does not say reveals all."""
+        return ALL
 
     def identity(self) -> Any:
         """Everything that decides the result but the keys, as JSON has it: part of the view's id."""

@@ -12,6 +12,7 @@ from schemas.text import Text
 from stream_apps.policy.keys import ViewKeys
 from stream_apps.policy.masks.mask import About, Example, Mask, Place
 from stream_apps.policy.masks.passed import Pass
+from stream_apps.policy.masks.reveal import NOTHING, Reveal
 
 
 class Null(Mask):
@@ -55,3 +56,7 @@ class Empty(Mask):
         """Nulls."""
         layout: Any = arrow_type(self.type)
         return pa.nulls(len(column), layout)
+
+    def reveals(self) -> Reveal:
+        """Nothing."""
+        return NOTHING

@@ -13,6 +13,7 @@ from schemas.avro_types import AvroType, primitive
 from schemas.text import Text
 from stream_apps.policy.keys import ViewKeys
 from stream_apps.policy.masks.mask import About, Mask
+from stream_apps.policy.masks.reveal import Reveal
 
 _MAX_KEPT = 64
 
@@ -61,6 +62,10 @@ class Partial(Mask):
             tail = pc.utf8_slice_codeunits(column, -self.keep_last)
             parts.append(pc.if_else(long_enough, tail, ""))
         return parts[0] if len(parts) == 1 else pc.binary_join_element_wise(*parts, "")
+
+    def reveals(self) -> Reveal:
+        """Beginning and end."""
+        return Reveal("ends", head=self.keep_first, tail=self.keep_last)
 
 
 def _stars(counts: Any) -> Any:

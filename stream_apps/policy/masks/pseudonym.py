@@ -11,6 +11,7 @@ from schemas.avro_types import AvroType, logical, primitive
 from schemas.text import Text
 from stream_apps.policy.keys import ViewKeys
 from stream_apps.policy.masks.mask import About, Example, Mask, Place
+from stream_apps.policy.masks.reveal import TOKEN, Reveal
 from stream_apps.policy.normal import normal, normalised
 from stream_apps.policy.tokens import token, tokens
 
@@ -109,6 +110,10 @@ class Token(Mask):
         """Equal values are hashed once."""
         return tokens(normalised(column, self.meaning), keys.token(self.within, self.meaning))
 
+    def reveals(self) -> Reveal:
+        """Which values are equal."""
+        return TOKEN
+
 
 class PreviousToken(Mask):
     """`row(v)`: the token of before the last rotation of keys; null once nothing may be made with the old key."""
@@ -135,6 +140,10 @@ class PreviousToken(Mask):
         if keys.previous is None:
             return pa.nulls(len(column), pa.string())
         return self.token.columns(column, keys.previous)
+
+    def reveals(self) -> Reveal:
+        """Which values are equal."""
+        return TOKEN
 
 
 def _few(rules: dict[str, Any]) -> bool:

@@ -11,6 +11,7 @@ from schemas.avro_types import AvroType, primitive
 from schemas.text import Text
 from stream_apps.policy.keys import ViewKeys
 from stream_apps.policy.masks.mask import About, Mask
+from stream_apps.policy.masks.reveal import Reveal
 
 
 class Truncate(Mask):
@@ -40,3 +41,7 @@ class Truncate(Mask):
     def columns(self, column: Any, keys: ViewKeys, row_keys: Any = None) -> Any:
         """The slice of every value."""
         return pc.utf8_slice_codeunits(column, 0, self.length)
+
+    def reveals(self) -> Reveal:
+        """The beginning."""
+        return Reveal("ends", head=self.length)
