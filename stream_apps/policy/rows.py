@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import datetime as dt
 import decimal
 import sys
@@ -145,7 +144,7 @@ def _instant(value: Any, lt: str) -> dt.datetime:
 def _bytes(value: str, path: str) -> bytes:
     try:
         return base64.b64decode(value, validate=True)
-    except binascii.Error:
+    except ValueError:  # what is not ASCII is no `binascii.Error`
         raise _expected(path, "base64") from None
 
 
