@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -52,9 +52,31 @@ TEXTS = (
 PATTERNS = ("%", "a_", "%a%", "云%", "__区", "_", "__", "%\n%", "%%", "\\_", "%'%", "_\u0301")
 WHOLE = (0, 1, -1, 7, 2**53, 2**53 + 1, -(2**53) - 1, 2**63 - 1, -(2**63))
 INTS = (0, 1, -1, 7, 2**31 - 1, -(2**31))
-FLOATS = (0.0, -0.0, 0.5, -1.5, 7.0, 0.1, 1e300, -1e300, 1e-300, 5e-324, 2.0**53, float("inf"), float("-inf"), float("nan"))
+FLOATS = (
+    0.0,
+    -0.0,
+    0.5,
+    -1.5,
+    7.0,
+    0.1,
+    1e300,
+    -1e300,
+    1e-300,
+    5e-324,
+    2.0**53,
+    float("inf"),
+    float("-inf"),
+    float("nan"),
+)
 SINGLES = (0.0, -0.0, 0.5, -1.5, 7.0, float("inf"), float("-inf"), float("nan"), 2.0**24)
-DATES = (dt.date.min, dt.date(1582, 10, 10), dt.date(1969, 12, 31), dt.date(2000, 2, 29), dt.date(2026, 11, 24), dt.date.max)
+DATES = (
+    dt.date.min,
+    dt.date(1582, 10, 10),
+    dt.date(1969, 12, 31),
+    dt.date(2000, 2, 29),
+    dt.date(2026, 11, 24),
+    dt.date.max,
+)
 MOMENTS = tuple(
     dt.datetime.fromisoformat(text)
     for text in (
@@ -110,7 +132,9 @@ def micros(moment: dt.datetime) -> int:
     return (aware - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1)
 
 
-ANY_TEXT = st.sampled_from(TEXTS) | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=4)
+ANY_TEXT = st.sampled_from(TEXTS) | st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=4
+)
 _WHOLE_TEXTS = [*map(str, WHOLE), "0.5", "-1.5", "1e3", "7.0", str(10**19), str(-(10**19)), "00012"]
 _FLOAT_TEXTS = ["0", "-0", "0.5", "-1.5", "7", "1e300", "-1e300", "1e-300", "9007199254740992", "0.1", "16777216"]
 _MONEY_TEXTS = ["0", "-0.01", "0.5", "123.45", "-123.4501", "0.005", "9999999.99", "-10000000", "123456789012"]
@@ -121,43 +145,55 @@ class Kind:
     """A field to filter on: its name in the three dialects, values of a row, and literals."""
 
     name: Texts
-    data: st.SearchStrategy[Any]
-    literals: st.SearchStrategy[Texts]
+    edges: Sequence[Any]
+    """Values at the edges of the type, and round about the literals below; none for what lies in a record."""
+    written: Sequence[Texts]
+    """Literals at the edges."""
     is_text: bool = False
+
+    @property
+    def data(self) -> st.SearchStrategy[Any]:
+        """Values of a row."""
+        more: dict[str, st.SearchStrategy[Any]] = {"t": ANY_TEXT, "n": st.integers(-(2**63), 2**63 - 1)}
+        return st.sampled_from(self.edges) | more.get(self.name.bus, st.nothing())
+
+    @property
+    def literals(self) -> st.SearchStrategy[Texts]:
+        """Literals, for texts also of any other content."""
+        return st.sampled_from(self.written) | (ANY_TEXT.map(quoted).map(alike) if self.is_text else st.nothing())
 
 
 def _nested(name: str) -> Texts:
     return Texts(name, f'"{name}"', f"r.{name}")
 
 
-_TEXT_LITERALS = ANY_TEXT.map(quoted).map(alike)
-_INT_LITERALS = st.sampled_from(_WHOLE_TEXTS).map(_whole)
-_FLOAT_LITERALS = st.sampled_from(_FLOAT_TEXTS).map(alike)
-_DATE_LITERALS = st.sampled_from(DATES).map(_day)
-_MOMENT_LITERALS = st.sampled_from(MOMENTS).map(_moment)
-_LONGS = st.sampled_from(WHOLE) | st.integers(-(2**63), 2**63 - 1)
-_FINE = st.sampled_from(MOMENTS) | st.builds(
-    lambda m, us: m + dt.timedelta(microseconds=us), st.sampled_from(MOMENTS[1:-1]), st.integers(-1500, 1500)
-)
+_TEXT_LITERALS = [alike(quoted(t)) for t in TEXTS]
+_INT_LITERALS = [_whole(t) for t in _WHOLE_TEXTS]
+_FLOAT_LITERALS = [alike(t) for t in _FLOAT_TEXTS]
+_DATE_LITERALS = [_day(d) for d in DATES]
+_MOMENT_LITERALS = [_moment(m) for m in MOMENTS]
+_FINE = [
+    m + dt.timedelta(microseconds=us)
+    for m in MOMENTS[1:-1]
+    for us in (-28_800_000_001, -28_800_000_000, -1, 0, 1, 499, 999)
+]
 KINDS = (
-    Kind(alike("t"), ANY_TEXT, _TEXT_LITERALS, is_text=True),
-    Kind(alike("n"), _LONGS, _INT_LITERALS),
-    Kind(alike("i"), st.sampled_from(INTS), _INT_LITERALS),
-    Kind(alike("f"), st.sampled_from(FLOATS), _FLOAT_LITERALS),
-    Kind(alike("g"), st.sampled_from(SINGLES), _FLOAT_LITERALS),
-    Kind(alike("d"), st.sampled_from(DATES), _DATE_LITERALS),
-    Kind(Texts("at", '"at"', '"at"'), st.sampled_from(MOMENTS), _MOMENT_LITERALS),
+    Kind(alike("t"), TEXTS, _TEXT_LITERALS, is_text=True),
+    Kind(alike("n"), WHOLE, _INT_LITERALS),
+    Kind(alike("i"), INTS, _INT_LITERALS),
+    Kind(alike("f"), FLOATS, _FLOAT_LITERALS),
+    Kind(alike("g"), SINGLES, _FLOAT_LITERALS),
+    Kind(alike("d"), DATES, _DATE_LITERALS),
+    Kind(Texts("at", '"at"', '"at"'), [*MOMENTS, *(m - dt.timedelta(hours=8) for m in MOMENTS[1:])], _MOMENT_LITERALS),
     Kind(alike("moment"), _FINE, _MOMENT_LITERALS),
-    Kind(
-        alike("money"),
-        st.sampled_from(CENTS).map(lambda c: Decimal(c).scaleb(-2)),
-        st.sampled_from(_MONEY_TEXTS).map(_money),
-    ),
-    Kind(_nested("residence.since"), st.nothing(), _DATE_LITERALS),
-    Kind(_nested("residence.street"), st.nothing(), _TEXT_LITERALS, is_text=True),
-    Kind(_nested("residence.home.street"), st.nothing(), _TEXT_LITERALS, is_text=True),
-    Kind(_nested("residence.home.no"), st.nothing(), _INT_LITERALS),
+    Kind(alike("money"), [Decimal(c).scaleb(-2) for c in CENTS], [_money(t) for t in _MONEY_TEXTS]),
+    Kind(_nested("residence.since"), (), _DATE_LITERALS),
+    Kind(_nested("residence.street"), (), _TEXT_LITERALS, is_text=True),
+    Kind(_nested("residence.home.street"), (), _TEXT_LITERALS, is_text=True),
+    Kind(_nested("residence.home.no"), (), _INT_LITERALS),
 )
+NO_ROW: dict[str, Any] = dict.fromkeys(TYPES)
+"""A row of nulls."""
 _HOMES = st.fixed_dictionaries({"street": st.none() | ANY_TEXT, "no": st.sampled_from(INTS)})
 _RESIDENCES = st.fixed_dictionaries(
     {"since": st.none() | st.sampled_from(DATES), "street": ANY_TEXT, "home": st.none() | _HOMES}
@@ -176,7 +212,9 @@ def _each(build: Callable[..., str], *parts: Texts) -> Texts:
     return Texts(*(build(*(p[i] for p in parts)) for i in range(3)))
 
 
-_BOOLEAN = tuple(map(alike, ("b", "b = TRUE", "b <> FALSE", "b = FALSE", "b IN (TRUE, FALSE)", "b IS NULL", "b IS NOT NULL")))
+_BOOLEAN = tuple(
+    map(alike, ("b", "b = TRUE", "b <> FALSE", "b = FALSE", "b IN (TRUE, FALSE)", "b IS NULL", "b IS NOT NULL"))
+)
 
 
 @st.composite
@@ -208,7 +246,9 @@ def _joined(inner: st.SearchStrategy[Texts]) -> st.SearchStrategy[Texts]:
         return _each(lambda *texts: f" {word} ".join(f"({t})" for t in texts), *parts)
 
     several = st.lists(inner, min_size=2, max_size=3)
-    return st.builds(join, several, st.sampled_from(("AND", "OR"))) | inner.map(lambda p: _each(lambda t: f"NOT ({t})", p))
+    return st.builds(join, several, st.sampled_from(("AND", "OR"))) | inner.map(
+        lambda p: _each(lambda t: f"NOT ({t})", p)
+    )
 
 
 FILTERS: st.SearchStrategy[Texts] = st.recursive(leaves(), _joined, max_leaves=5)

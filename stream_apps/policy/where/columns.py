@@ -81,7 +81,7 @@ def _one_of(predicate: OneOf, column: Any) -> Any:
     elif kind == "timestamp":
         listed = pa.array(values, pa.timestamp("ms")).cast(column.type)
     else:
-        if 0.0 in values:
+        if kind == "number" and 0.0 in values:
             values.append(-0.0)  # equal, but is_in looks at the bits
         listed = pa.array(values, column.type)
     return _where_known(column, pc.is_in(column, value_set=listed))

@@ -37,7 +37,9 @@ from stream_apps.policy.where.tree import (
     Value,
 )
 
-MAX_DEPTH = 50
+MAX_DEPTH = 20
+"""Parentheses and NOTs within each other. The parser takes some 20 of Python's 1000 frames for each, and a filter must be
+read alike however deep its reader already is."""
 MAX_LIST = 1000
 MAX_NODES = 2000
 """Conditions, connectives and listed values of a filter together."""
@@ -67,25 +69,35 @@ def parse_where(text: str, types: Mapping[str, AvroType], where: str) -> Predica
     if len(text) > MAX_WHERE:
         _refuse(where, f"longer than {MAX_WHERE} characters.", f"超过 {MAX_WHERE} 个字符。")
     try:
-        _check_tokens(sqlglot.tokenize(text), where)
-        tree = sqlglot.parse_one(text)
+        tokens = sqlglot.tokenize(text)
+        _check_depth(tokens, where)
+        _check_tokens(tokens, where)
+        tree = sqlglot.parse_one(text, into=exp.Condition)
+        return canonical(_Reader(types, where).predicate(tree))
     except (SqlglotError, RecursionError, ValueError) as error:
         _unreadable(text, error, where)
-    try:
-        return canonical(_Reader(types, where).predicate(tree, 0))
     except ConfigError as error:
         _with_punctuation(text, error)
         raise
 
 
+def _check_depth(tokens: list[Any], where: str) -> None:
+    open_: list[int] = []
+    """For each open parenthesis: itself, and the NOTs before it."""
+    nots = 0
+    for token in tokens:
+        if token.text == "(":
+            open_.append(nots + 1)
+        elif token.text == ")" and open_:
+            open_.pop()
+        nots = nots + 1 if token.token_type == TokenType.NOT else 0
+        if sum(open_) + nots > MAX_DEPTH:
+            _refuse(where, f"nested deeper than {MAX_DEPTH} levels.", f"嵌套超过 {MAX_DEPTH} 层。")
+
+
 def _check_tokens(tokens: list[Any], where: str) -> None:
     """Words, literals and our few signs: sqlglot lets other dialects' signs (`!`, `[1]`, `;`) pass without a trace."""
-    open_, nots = 0, 0
     for token in tokens:
-        open_ += {"(": 1, ")": -1}.get(token.text, 0)
-        nots = nots + 1 if token.token_type == TokenType.NOT else 0
-        if max(open_, nots) > MAX_DEPTH:  # before the parser recurses as deeply
-            _refuse(where, f"nested deeper than {MAX_DEPTH} levels.", f"嵌套超过 {MAX_DEPTH} 层。")
         if token.comments:
             _refuse(where, "comments are not part of a filter.", "过滤条件中不允许注释。")  # they mislead who approves
         literal = token.token_type in (TokenType.STRING, TokenType.NUMBER, TokenType.IDENTIFIER)
@@ -100,18 +112,16 @@ class _Reader:
         self._types, self._where = types, where
         self._nodes = 0
 
-    def predicate(self, node: Any, depth: int) -> Predicate:
+    def predicate(self, node: Any) -> Predicate:
         self._count(1)
-        if depth > MAX_DEPTH:
-            self._no(f"nested deeper than {MAX_DEPTH} levels.", f"嵌套超过 {MAX_DEPTH} 层。")
         if isinstance(node, exp.Paren):
-            return self.predicate(node.this, depth + 1)
+            return self.predicate(node.this)
         if isinstance(node, exp.Not):
-            return Not(self.predicate(node.this, depth + 1))
+            return Not(self.predicate(node.this))
         if isinstance(node, exp.And):
-            return All(tuple(self.predicate(n, depth + 1) for n in _chain(node, exp.And)))
+            return All(tuple(self.predicate(n) for n in _chain(node, exp.And)))
         if isinstance(node, exp.Or):
-            return Some(tuple(self.predicate(n, depth + 1) for n in _chain(node, exp.Or)))
+            return Some(tuple(self.predicate(n) for n in _chain(node, exp.Or)))
         return self._leaf(node)
 
     def _leaf(self, node: Any) -> Predicate:
