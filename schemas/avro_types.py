@@ -25,6 +25,8 @@ MAX_DEPTH = 8
 MAX_FIELDS = 500
 MAX_FIXED = 1 << 16
 """Bytes of a fixed."""
+MAX_ROW_TYPES = 9_000
+"""Types of a contract's row; its change events hold two rows and a key, and no schema more than 20,000."""
 KEY_TYPES = frozenset({"string", "int", "long"})
 KEY_LOGICAL_TYPES = frozenset({"date"})
 
@@ -100,6 +102,10 @@ def _check(avro: Any, where: str, depth: int, seen: set[str]) -> None:
     if depth > MAX_DEPTH:
         raise _refused(where, f"nested deeper than {MAX_DEPTH} levels.", f"嵌套超过 {MAX_DEPTH} 层。")
     if isinstance(avro, list):
+        if not avro or any(isinstance(branch, list) for branch in avro):
+            raise _refused(
+                where, "a union lists types, and no union among them.", "union 须列出类型, 且其中不含 union。"
+            )
         for branch in avro:
             _check(branch, where, depth + 1, seen)
     elif isinstance(avro, str):
@@ -130,11 +136,42 @@ def _check_object(avro: dict[str, Any], where: str, depth: int, seen: set[str]) 
         if kind == "array" and least_bytes(items) == 0:  # type: ignore[arg-type]
             raise _refused(where, "array items that may take no bytes are refused.", "不允许占零字节的数组元素。")
     elif kind == "fixed":
-        size = avro.get("size")
-        if not isinstance(size, int) or isinstance(size, bool) or not 0 < size <= MAX_FIXED:
-            raise _refused(where, f"a fixed has a size of 1 to {MAX_FIXED}.", f"fixed 的 size 须为 1 到 {MAX_FIXED}。")
-    elif kind not in _PRIMITIVES and kind != "enum":
+        _check_size(avro.get("size"), where)
+    elif kind == "enum":
+        _check_symbols(avro.get("symbols"), where)
+    elif kind not in _PRIMITIVES:
         raise _refused(where, f"type '{kind}' is unknown.", f"类型 '{kind}' 未知。")
+    if avro.get("logicalType") == "decimal":
+        _check_decimal(avro.get("precision"), avro.get("scale", 0), where)
+
+
+def _check_size(size: Any, where: str) -> None:
+    if not isinstance(size, int) or isinstance(size, bool) or not 0 < size <= MAX_FIXED:
+        raise _refused(where, f"a fixed has a size of 1 to {MAX_FIXED}.", f"fixed 的 size 须为 1 到 {MAX_FIXED}。")
+
+
+def _check_symbols(symbols: Any, where: str) -> None:
+    if (
+        not isinstance(symbols, list)
+        or not all(isinstance(s, str) and AVRO_NAME.match(s) for s in symbols)
+        or len(set(symbols)) != len(symbols)
+        or not symbols
+    ):
+        raise _refused(
+            where,
+            "an enum lists its symbols, each once, of letters, digits and _.",
+            "enum 须列出 symbols, 各不相同, 由字母、数字和 _ 组成。",
+        )
+
+
+def _check_decimal(precision: Any, scale: Any, where: str) -> None:
+    whole = all(isinstance(n, int) and not isinstance(n, bool) for n in (precision, scale))
+    if not whole or not precision > 0 or not 0 <= scale <= precision:
+        raise _refused(
+            where,
+            "a decimal has a precision of at least 1 and a scale of 0 to the precision.",
+            "decimal 的 precision 须不小于 1, scale 须为 0 到 precision。",
+        )
 
 
 def _check_name(name: Any, where: str, seen: set[str]) -> None:
@@ -160,12 +197,31 @@ _NAMED = frozenset({"record", "enum", "fixed"})
 _PRIMITIVES = frozenset({"null", "boolean", "int", "long", "float", "double", "bytes", "string"})
 
 
-def check_avro(schema: dict[str, Any], where: str) -> None:
-    """ConfigError if `schema` is not valid Avro (fastavro's judgement), with the place."""
+def check_avro(schema: dict[str, Any], where: str, *, most: int = MAX_ROW_TYPES) -> None:
+    """ConfigError, with the place, if `schema` is not valid Avro (fastavro's judgement) or holds more than `most` types."""
+    if _count(schema, most) > most:
+        raise _refused(where, f"more than {most} types.", f"类型超过 {most} 个。")
     try:
         parse_schema(schema, _force=True)
-    except (SchemaParseException, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (SchemaParseException, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise _refused(where, f"not valid Avro: {error}.", f"不是有效的 Avro 模式: {error}。") from error
+
+
+def _count(avro: Any, most: int) -> int:
+    """How many types there are, as written; stops counting beyond `most`."""
+    found, waiting = 0, [avro]
+    while waiting and found <= most:
+        at = waiting.pop()
+        found += 1
+        if isinstance(at, list):
+            waiting += at
+        elif isinstance(at, dict):
+            fields = at.get("fields")
+            members = [f.get("type") for f in fields if isinstance(f, dict)] if isinstance(fields, list) else []
+            waiting += [*members, *(at[k] for k in ("items", "values") if k in at)]
+            if not isinstance(at.get("type"), str):
+                waiting.append(at.get("type"))
+    return found
 
 
 def _refused(where: str, en: str, zh: str) -> ConfigError:
