@@ -153,14 +153,14 @@ def _check_size(size: Any, where: str) -> None:
 def _check_symbols(symbols: Any, where: str) -> None:
     if (
         not isinstance(symbols, list)
-        or not all(isinstance(s, str) and AVRO_NAME.match(s) for s in symbols)
+        or not all(isinstance(s, str) for s in symbols)
         or len(set(symbols)) != len(symbols)
         or not symbols
     ):
         raise _refused(
             where,
-            "an enum lists its symbols, each once, of letters, digits and _.",
-            "enum 须列出 symbols, 各不相同, 由字母、数字和 _ 组成。",
+            "an enum lists its symbols, each once.",
+            "enum 须列出 symbols, 且各不相同。",
         )
 
 
