@@ -13,6 +13,8 @@ from schemas.text import Text
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*\Z")
 """Of a type, with its namespace or without."""
+MAX_BRANCHES = 100
+"""Types of a union; Arrow counts them in seven bits."""
 _NAMED = frozenset({"record", "error", "enum", "fixed"})
 _INNER = {"array": "items", "map": "values"}
 
@@ -33,10 +35,7 @@ def check_node(node: Any, where: str) -> list[Any]:
     if isinstance(node, str):
         return []
     if isinstance(node, list):
-        if not node or any(isinstance(branch, list) for branch in node):
-            raise refused(
-                where, "a union lists types, and no union among them.", "union 须列出类型, 且其中不含 union。"
-            )
+        _check_union(node, where)
         return node
     if not isinstance(node, dict):
         raise refused(where, "a type is a name, an object or a list of types.", "类型须为名称、对象或列表。")
@@ -57,6 +56,26 @@ def check_node(node: Any, where: str) -> list[Any]:
     if kind == "record":
         return _fields(node.get("fields"), where)
     return [node.get(_INNER[kind])] if kind in _INNER else []
+
+
+def _check_union(node: list[Any], where: str) -> None:
+    if not node or any(isinstance(branch, list) for branch in node):
+        raise refused(where, "a union lists types, and no union among them.", "union 须列出类型, 且其中不含 union。")
+    if len(node) > MAX_BRANCHES:
+        raise refused(where, f"a union of more than {MAX_BRANCHES} types.", f"union 的类型超过 {MAX_BRANCHES} 个。")
+    told: list[Any] = []
+    for branch in map(_branch, node):
+        if branch in told:
+            raise refused(where, "a union lists each type once.", "union 的各类型须不相同。")
+        told.append(branch)
+
+
+def _branch(node: Any) -> Any:
+    """What tells a branch of a union from the others: its name, or else its kind."""
+    while isinstance(node, dict) and isinstance(node.get("type"), dict):
+        node = node["type"]
+    kind = node.get("type") if isinstance(node, dict) else node
+    return node.get("name") if kind in _NAMED else kind
 
 
 def _check_annotations(node: dict[str, Any], where: str) -> None:

@@ -45,6 +45,11 @@ GRANTS: list[Any] = [
         fields=_USES,
         where="born >= DATE '2000-01-31' AND cents IN (1, 2) OR home.street LIKE '云%' AND NOT money < 1.5",
     ),
-    *(document for text in GRANT_TEXTS for document in parse_yaml(text, "corpus") if document is not None),
+    *(
+        json.loads(json.dumps(d, default=str))
+        for text in GRANT_TEXTS
+        for d in parse_yaml(text, "corpus")
+        if d is not None
+    ),
 ]
-"""Grants as parsed YAML."""
+"""Grants as parsed YAML, dates as text."""

@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
 
-from tests.fuzz.run import dice_of, failure_of, fuzz
+from tests.fuzz.finding import crash_of, failure_of
+from tests.fuzz.run import Fuzzer, Tally, dice_of
+from tests.fuzz.target import Target
 from tests.fuzz.targets import TARGETS
 
 CASES = 200
 SEED = 20261124
 
 
+def run(name: str, target: Target, folder: Path, cases: int, seed: int = SEED) -> Tally:
+    """Some cases of one target."""
+    [tally] = Fuzzer({name: target}, seed, folder, lambda _line: None).run(cases=cases)
+    assert tally.cases == cases
+    return tally
+
+
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", TARGETS)
 def test_some_hundred_cases_of_each_target_find_nothing(name: str, tmp_path: Path) -> None:
-    said: list[str] = []
-    tally = fuzz({name: TARGETS[name]}, SEED, tmp_path, cases=CASES, say=said.append)[name]
-    assert tally.cases == CASES
-    assert not tally.findings, said
+    tally = run(name, TARGETS[name], tmp_path, CASES)
+    assert not tally.findings, [path.read_text() for path in tally.findings.values()]
     assert tally.accepted > CASES // 20, "hardly any case gets past the door"
     assert tally.accepted < CASES, "no case is refused"
 
@@ -34,7 +43,7 @@ def test_a_case_is_the_same_whatever_ran_before_it(name: str) -> None:
 
 
 class Planted:
-    """Fails for every text that holds `x` and `y`, and for one that takes for ever."""
+    """Fails for every text that holds `x` and `y`, and crashes where there is none."""
 
     def case(self, dice: Random) -> Any:
         """Some letters."""
@@ -42,13 +51,14 @@ class Planted:
 
     def check(self, case: Any) -> bool:
         """The planted fault."""
+        if case == {}:
+            os.kill(os.getpid(), signal.SIGSEGV)
         assert not {"x", "y"} <= set(case["text"]), "x meets y"
         return True
 
 
 def test_a_planted_fault_is_found_once_shrunk_and_seen_again(tmp_path: Path) -> None:
-    tally = fuzz({"planted": Planted()}, 1, tmp_path, cases=50, say=lambda _line: None)["planted"]
-    assert tally.cases == 50
+    tally = run("planted", Planted(), tmp_path, 50, seed=1)
     [path] = tally.findings.values()
     finding = json.loads(path.read_text())
     assert set(finding["case"]) == {"text"}
@@ -57,3 +67,10 @@ def test_a_planted_fault_is_found_once_shrunk_and_seen_again(tmp_path: Path) -> 
     assert finding["replay"] == f"python -m tests.fuzz --replay {path}"
     assert failure_of(Planted(), finding["case"]) == finding["fault"]
     assert failure_of(Planted(), Planted().case(dice_of(1, "planted", finding["number"]))) == finding["fault"]
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*")
+def test_a_crash_of_native_code_is_a_finding_and_not_the_end_of_whoever_asks() -> None:
+    assert crash_of(Planted(), {}) == "the process ended by SIGSEGV"
+    assert crash_of(Planted(), {"text": "abc"}) is None
+    assert crash_of(Planted(), {"text": "xy"}) is None

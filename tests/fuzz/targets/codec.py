@@ -8,7 +8,9 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from schemas.avro_types import check_avro
 from schemas.codec import Codec, Decoded, codec_for, rows
+from schemas.codec.avro_tree import MAX_TYPES
 from schemas.codec.frame import header
 from schemas.codec.rows import RowCodec
 from schemas.errors import ConfigError
@@ -68,4 +70,5 @@ def verdicts(decoded: Decoded, count: int) -> list[str]:
 
 @lru_cache(512)
 def _codecs(schema: str) -> tuple[Codec, Codec]:
+    check_avro(json.loads(schema), "schema", most=MAX_TYPES)  # as everybody does before
     return codec_for(json.loads(schema), ID), RowCodec(json.loads(schema), ID)

@@ -50,7 +50,7 @@ class ContractTarget:
     def check(self, case: Any) -> bool:
         """Parsing; of what is a contract also its change events."""
         try:
-            tree = parse_json(case["text"], "c.avsc") if "text" in case else case["tree"]
+            tree = parse_json(case["text"] if "text" in case else json.dumps(case["tree"]), "c.avsc")
         except (ConfigError, KeyError, TypeError):
             return False
         try:
