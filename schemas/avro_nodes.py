@@ -74,8 +74,10 @@ def _branch(node: Any) -> Any:
     """What tells a branch of a union from the others: its name, or else its kind."""
     while isinstance(node, dict) and isinstance(node.get("type"), dict):
         node = node["type"]
-    kind = node.get("type") if isinstance(node, dict) else node
-    return node.get("name") if kind in _NAMED else kind
+    if not isinstance(node, dict):
+        return node
+    kind = node.get("type")
+    return node.get("name") if isinstance(kind, str) and kind in _NAMED else kind
 
 
 def _check_annotations(node: dict[str, Any], where: str) -> None:
