@@ -17,7 +17,7 @@ from schemas.text import Text
 MAX_BYTES = 1 << 20
 """Largest contract, grant or mapping file; nobody reviews more than this."""
 
-MAX_NODES = 50_000
+MAX_NODES = 20_000
 """Values, lists and mappings of a YAML file together."""
 MAX_TEXT = 20_000
 """Characters of one text in a contract, grant or mapping."""

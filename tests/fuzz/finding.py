@@ -15,7 +15,7 @@ from typing import Any
 from tests.fuzz.target import Target
 
 SLOWEST_S = 5.0
-"""Seconds a case may take; hostile input that takes longer is a finding too."""
+"""Seconds of work a case may take; hostile input that takes longer is a finding too."""
 
 
 class TooSlowError(Exception):
@@ -46,14 +46,12 @@ class Note:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._file = (folder / "now.json").open("wb", buffering=0)
+        self._path = folder / "now.json"
 
     def write(self, target: str, seed: int, number: int, case: Any) -> None:
         """Take note of a case."""
         noted = {"target": target, "seed": seed, "number": number, "case": case}
-        self._file.seek(0)
-        self._file.truncate()
-        self._file.write(json.dumps(noted).encode())
+        self._path.write_text(json.dumps(noted))
 
     @staticmethod
     def read(folder: Path) -> dict[str, Any]:
@@ -107,10 +105,10 @@ def _hurried() -> Iterator[None]:
     def late(_signal: int, _frame: object) -> None:
         raise TooSlowError(f"longer than {SLOWEST_S} s")
 
-    before = signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, SLOWEST_S)
+    before = signal.signal(signal.SIGPROF, late)
+    signal.setitimer(signal.ITIMER_PROF, SLOWEST_S)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)

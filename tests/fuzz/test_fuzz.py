@@ -33,7 +33,6 @@ def test_some_hundred_cases_of_each_target_find_nothing(name: str, tmp_path: Pat
     tally = run(name, TARGETS[name], tmp_path, CASES)
     assert not tally.findings, [path.read_text() for path in tally.findings.values()]
     assert tally.accepted > CASES // 20, "hardly any case gets past the door"
-    assert tally.accepted < CASES, "no case is refused"
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -43,7 +42,7 @@ def test_a_case_is_the_same_whatever_ran_before_it(name: str) -> None:
 
 
 class Planted:
-    """Fails for every text that holds `x` and `y`, and crashes where there is none."""
+    """Fails for every text that holds `x` and `y`."""
 
     def case(self, dice: Random) -> Any:
         """Some letters."""
@@ -51,8 +50,6 @@ class Planted:
 
     def check(self, case: Any) -> bool:
         """The planted fault."""
-        if case == {}:
-            os.kill(os.getpid(), signal.SIGSEGV)
         assert not {"x", "y"} <= set(case["text"]), "x meets y"
         return True
 
@@ -63,14 +60,24 @@ def test_a_planted_fault_is_found_once_shrunk_and_seen_again(tmp_path: Path) -> 
     finding = json.loads(path.read_text())
     assert set(finding["case"]) == {"text"}
     assert sorted(finding["case"]["text"]) == ["x", "y"]
-    assert "x meets y" in finding["fault"]
+    assert finding["fault"].startswith("AssertionError")
     assert finding["replay"] == f"python -m tests.fuzz --replay {path}"
     assert failure_of(Planted(), finding["case"]) == finding["fault"]
     assert failure_of(Planted(), Planted().case(dice_of(1, "planted", finding["number"]))) == finding["fault"]
 
 
+class Crashing(Planted):
+    """Crashes where native code would."""
+
+    def check(self, case: Any) -> bool:
+        """The planted crash."""
+        if case["text"] == "crash":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().check(case)
+
+
 @pytest.mark.filterwarnings("ignore:.*fork.*")
 def test_a_crash_of_native_code_is_a_finding_and_not_the_end_of_whoever_asks() -> None:
-    assert crash_of(Planted(), {}) == "the process ended by SIGSEGV"
-    assert crash_of(Planted(), {"text": "abc"}) is None
-    assert crash_of(Planted(), {"text": "xy"}) is None
+    assert crash_of(Crashing(), {"text": "crash"}) == "the process ended by SIGKILL"
+    assert crash_of(Crashing(), {"text": "abc"}) is None
+    assert crash_of(Crashing(), {"text": "xy"}) is None

@@ -25,10 +25,10 @@ EMPTY = {"type": "record", "name": "E", "fields": []}
 
 @contextmanager
 def quickly(seconds: float = 2.0) -> Iterator[None]:
-    """What happens inside takes less than `seconds`."""
-    began = time.monotonic()
+    """What happens inside takes less than `seconds` of work, however busy the machine is with something else."""
+    began = time.process_time()
     yield
-    assert time.monotonic() - began < seconds
+    assert time.process_time() - began < seconds
 
 
 def contract(avro: Any) -> dict[str, Any]:

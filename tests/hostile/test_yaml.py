@@ -46,9 +46,9 @@ HOSTILE = {
     "lists in lists": ("[" * 1_000_000, "nested too deeply"),
     "mappings in mappings": ("{a: " * 200_000, "nested too deeply"),
     "dashes": ("- " * 500_000, "nested too deeply"),
-    "half a million entries": ("[" + "1," * 500_000 + "1]", "more than 50000 values"),
-    "a hundred thousand keys": ("".join(f"k{n}: 1\n" for n in range(90_000)), "more than 50000 values"),
-    "a hundred thousand documents": ("--- 1\n" * 100_000, "more than 50000 values"),
+    "half a million entries": ("[" + "1," * 500_000 + "1]", "more than 20000 values"),
+    "a hundred thousand keys": ("".join(f"k{n}: 1\n" for n in range(90_000)), "more than 20000 values"),
+    "a hundred thousand documents": ("--- 1\n" * 100_000, "more than 20000 values"),
     "a terminal's escape": ("a: \x1b[31mred", "not valid YAML"),
     "NUL": ("a: \x00", "not valid YAML"),
     "another version": ("%YAML 9.9\n--- a", "incompatible"),
@@ -57,10 +57,10 @@ HOSTILE = {
 
 @pytest.mark.parametrize(("text", "words"), HOSTILE.values(), ids=HOSTILE)
 def test_hostile_yaml_is_refused_at_once_with_its_place(text: str, words: str) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(ConfigError) as refused:
         parse_yaml(text, "g.yaml")
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 2
     assert words in refused.value.message()
     assert (refused.value.where or "").startswith("g.yaml")
     assert len(refused.value.message()) < 300
@@ -85,10 +85,10 @@ def test_a_grant_file_with_a_filter_of_megabytes_is_refused_with_one_message(
 ) -> None:
     path = tmp_path / "g.yaml"
     path.write_text(GRANT + line)
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(ConfigError) as refused:
         load_grants(path)
-    assert time.monotonic() - began < 2
+    assert time.process_time() - began < 2
     assert words in refused.value.message()
     assert len(str(refused.value)) < 400
 

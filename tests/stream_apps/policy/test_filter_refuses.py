@@ -100,9 +100,9 @@ def refusal(text: str) -> ConfigError:
     ],
 )
 def test_whatever_is_not_on_the_list_is_refused(text: str) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     refusal(text)
-    assert time.monotonic() - began < 1
+    assert time.process_time() - began < 1
 
 
 @pytest.mark.parametrize(
@@ -138,9 +138,9 @@ def test_conditions_and_listed_values_are_counted_together() -> None:
 @pytest.mark.parametrize("piece", ["(", "'", "b AND ", "NOT ", "n IN (1,2) OR ", "云", "\x00", "a.", "--", "1"])
 def test_a_text_of_megabytes_is_refused_at_once_with_one_message(piece: str) -> None:
     text = piece * (8_000_000 // len(piece))
-    began = time.monotonic()
+    began = time.process_time()
     refused = refusal(text)
-    assert time.monotonic() - began < 1
+    assert time.process_time() - began < 1
     assert refused.what.en == f"longer than {MAX_WHERE} characters."
     assert refused.hint is None
 
