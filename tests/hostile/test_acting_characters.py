@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infra.bus import failures, output
@@ -67,6 +67,7 @@ def test_every_control_and_format_character_is_on_the_list_but_tab_line_feed_and
 
 
 @given(st.text() | st.sampled_from(list(HOSTILE.values())))
+@settings(deadline=None)
 def test_made_visible_nothing_acts_and_nothing_plain_is_lost(text: str) -> None:
     shown = visible(text, one_line=True)
     assert shown.isascii() or not ACTING.search(shown)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.clock import end_of_day_ms, shanghai_date, start_of_day_ms
@@ -13,11 +13,13 @@ from schemas.grant import Validity
 
 
 @given(st.dates(max_value=dt.date(9999, 12, 30)))
+@settings(deadline=None)
 def test_a_day_ends_where_the_next_begins(day: dt.date) -> None:
     assert end_of_day_ms(day) + 1 == start_of_day_ms(day + dt.timedelta(days=1))
 
 
 @given(st.dates(min_value=dt.date(1950, 1, 1), max_value=dt.date(9999, 12, 30)))
+@settings(deadline=None)
 def test_both_ends_of_a_day_are_of_that_day(day: dt.date) -> None:
     assert shanghai_date(start_of_day_ms(day)) == shanghai_date(end_of_day_ms(day)) == day
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.errors import ConfigError
@@ -154,6 +154,7 @@ PIECES = (
 
 
 @given(st.lists(st.sampled_from(PIECES) | st.text(max_size=3), max_size=14).map(" ".join) | st.text(max_size=40))
+@settings(deadline=None)
 def test_any_text_is_a_filter_or_refused_and_nothing_else_happens(text: str) -> None:
     try:
         parse_where(text, TYPES, "where")
