@@ -20,6 +20,7 @@ _NATIVE_SCALARS: list[Any] = [
     {"type": "long", "logicalType": "timestamp-micros"},
 ]  # fmt: skip
 _OTHER_SCALARS: list[Any] = [
+    "null",
     "bytes",
     {"type": "string", "logicalType": "uuid"},
     {"type": "int", "logicalType": "time-millis"},
@@ -66,7 +67,7 @@ class _Types:
 
     def option(self, depth: int) -> Any:
         inner = self.type(depth - 1)
-        return inner if isinstance(inner, list) else self._draw(st.permutations(["null", inner]))
+        return inner if isinstance(inner, list) or inner == "null" else self._draw(st.permutations(["null", inner]))
 
     def array(self, depth: int) -> Any:
         return {"type": "array", "items": self.type(depth - 1)}
@@ -76,6 +77,7 @@ class _Types:
 
     def union(self, _: int) -> Any:
         branches = ["null", "string", "long", "double", {"type": "array", "items": "int"}, self.record(1)]
+        branches += [] if self._native else [{"type": "map", "values": "int"}]
         return self._draw(st.lists(st.sampled_from(branches), min_size=3, max_size=5, unique_by=str))
 
     def _fresh(self, prefix: str) -> str:
