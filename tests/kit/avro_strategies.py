@@ -20,7 +20,6 @@ _NATIVE_SCALARS: list[Any] = [
     {"type": "long", "logicalType": "timestamp-micros"},
 ]  # fmt: skip
 _OTHER_SCALARS: list[Any] = [
-    "null",
     "bytes",
     {"type": "string", "logicalType": "uuid"},
     {"type": "int", "logicalType": "time-millis"},
@@ -67,7 +66,7 @@ class _Types:
 
     def option(self, depth: int) -> Any:
         inner = self.type(depth - 1)
-        return inner if isinstance(inner, list) or inner == "null" else self._draw(st.permutations(["null", inner]))
+        return inner if isinstance(inner, list) else self._draw(st.permutations(["null", inner]))
 
     def array(self, depth: int) -> Any:
         return {"type": "array", "items": self.type(depth - 1)}
