@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 FRESH := .venv/.fresh
 
-.PHONY: setup demo demo-real test check bench format clean
+.PHONY: setup demo demo-real test check bench fuzz format clean
 
 setup: $(FRESH)
 
@@ -34,6 +34,9 @@ check: setup         ## what CI runs: format, lint, types, layers, fresh docs, t
 
 bench: setup         ## every benchmark there is
 	@$(BIN)/bus bench all --page infra/bus/bench/README.md
+
+fuzz: setup          ## hostile input for everything that reads; FUZZ_MINUTES (10) and FUZZ_SEED (a new one)
+	@$(BIN)/python -m tests.fuzz --minutes "$${FUZZ_MINUTES:-10}" $${FUZZ_SEED:+--seed "$$FUZZ_SEED"}
 
 format: setup
 	@$(BIN)/ruff format .

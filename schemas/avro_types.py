@@ -12,8 +12,7 @@ from typing import Any
 
 from fastavro.schema import SchemaParseException, parse_schema
 
-from schemas.errors import ConfigError
-from schemas.text import Text
+from schemas.avro_nodes import check_node, check_nodes, refused
 
 AvroType = str | list[Any] | dict[str, Any]
 """Avro type as its JSON declares it."""
@@ -25,6 +24,8 @@ MAX_DEPTH = 8
 MAX_FIELDS = 500
 MAX_FIXED = 1 << 16
 """Bytes of a fixed."""
+MAX_ROW_TYPES = 9_000
+"""Types of a contract's row; its change events hold two rows and a key, and no schema more than 20,000."""
 KEY_TYPES = frozenset({"string", "int", "long"})
 KEY_LOGICAL_TYPES = frozenset({"date"})
 
@@ -98,75 +99,52 @@ def check_type(avro: Any, where: str) -> None:
 
 def _check(avro: Any, where: str, depth: int, seen: set[str]) -> None:
     if depth > MAX_DEPTH:
-        raise _refused(where, f"nested deeper than {MAX_DEPTH} levels.", f"嵌套超过 {MAX_DEPTH} 层。")
-    if isinstance(avro, list):
-        for branch in avro:
-            _check(branch, where, depth + 1, seen)
-    elif isinstance(avro, str):
-        if avro not in _PRIMITIVES:
-            raise _refused(
-                where,
-                f"type '{avro}' is unknown, or refers to a type by name; write the type out in place.",
-                f"类型 '{avro}' 未知或按名引用; 请在原处写出完整类型。",
-            )
-    elif isinstance(avro, dict):
+        raise refused(where, f"nested deeper than {MAX_DEPTH} levels.", f"嵌套超过 {MAX_DEPTH} 层。")
+    below = check_node(avro, where)
+    if isinstance(avro, str) and avro not in _PRIMITIVES:
+        raise refused(
+            where,
+            f"type '{avro}' is unknown, or refers to a type by name; write the type out in place.",
+            f"类型 '{avro}' 未知或按名引用; 请在原处写出完整类型。",
+        )
+    if isinstance(avro, dict) and isinstance(avro.get("type"), str):
         _check_object(avro, where, depth, seen)
     else:
-        raise _refused(where, "a type is a name, an object or a list of types.", "类型须为名称、对象或列表。")
+        for inner in below:
+            _check(inner, where, depth + 1, seen)
 
 
 def _check_object(avro: dict[str, Any], where: str, depth: int, seen: set[str]) -> None:
-    kind = avro.get("type")
-    if not isinstance(kind, str):
-        _check(kind, where, depth + 1, seen)
-        return
+    kind = avro["type"]
     if kind in _NAMED:
-        _check_name(avro.get("name"), where, seen)
+        if avro["name"] in seen:
+            raise refused(where, f"the type name '{avro['name']}' is used twice.", f"类型名 '{avro['name']}' 重复。")
+        seen.add(avro["name"])
     if kind == "record":
-        _check_fields(avro.get("fields"), where, depth, seen)
+        if len(avro["fields"]) > MAX_FIELDS:
+            raise refused(where, f"more than {MAX_FIELDS} fields.", f"字段超过 {MAX_FIELDS} 个。")
+        for field in avro["fields"]:
+            _check(field["type"], f"{where}.{field['name']}", depth + 1, seen)
     elif kind in ("array", "map"):
         items = avro.get("items" if kind == "array" else "values")
         _check(items, f"{where}[]", depth + 1, seen)
         if kind == "array" and least_bytes(items) == 0:  # type: ignore[arg-type]
-            raise _refused(where, "array items that may take no bytes are refused.", "不允许占零字节的数组元素。")
-    elif kind == "fixed":
-        size = avro.get("size")
-        if not isinstance(size, int) or isinstance(size, bool) or not 0 < size <= MAX_FIXED:
-            raise _refused(where, f"a fixed has a size of 1 to {MAX_FIXED}.", f"fixed 的 size 须为 1 到 {MAX_FIXED}。")
-    elif kind not in _PRIMITIVES and kind != "enum":
-        raise _refused(where, f"type '{kind}' is unknown.", f"类型 '{kind}' 未知。")
-
-
-def _check_name(name: Any, where: str, seen: set[str]) -> None:
-    if not isinstance(name, str):
-        raise _refused(where, "a record, enum or fixed has a name.", "record、enum、fixed 须有名称。")
-    if name in seen:
-        raise _refused(where, f"the type name '{name}' is used twice.", f"类型名 '{name}' 重复。")
-    seen.add(name)
-
-
-def _check_fields(fields: Any, where: str, depth: int, seen: set[str]) -> None:
-    if not isinstance(fields, list) or not all(isinstance(f, dict) and "type" in f for f in fields):
-        raise _refused(
-            where, "a record has a list of fields with a type each.", "record 须有 fields, 每个字段须有类型。"
-        )
-    if len(fields) > MAX_FIELDS:
-        raise _refused(where, f"more than {MAX_FIELDS} fields.", f"字段超过 {MAX_FIELDS} 个。")
-    for f in fields:
-        _check(f["type"], f"{where}.{f.get('name')}", depth + 1, seen)
+            raise refused(where, "array items that may take no bytes are refused.", "不允许占零字节的数组元素。")
+    elif kind == "fixed" and avro["size"] > MAX_FIXED:
+        raise refused(where, f"a fixed has a size of 1 to {MAX_FIXED}.", f"fixed 的 size 须为 1 到 {MAX_FIXED}。")
+    elif kind not in _PRIMITIVES and kind not in _NAMED:
+        raise refused(where, f"type '{kind}' is unknown.", f"类型 '{kind}' 未知。")
 
 
 _NAMED = frozenset({"record", "enum", "fixed"})
 _PRIMITIVES = frozenset({"null", "boolean", "int", "long", "float", "double", "bytes", "string"})
 
 
-def check_avro(schema: dict[str, Any], where: str) -> None:
-    """ConfigError if `schema` is not valid Avro (fastavro's judgement), with the place."""
+def check_avro(schema: dict[str, Any], where: str, *, most: int = MAX_ROW_TYPES) -> None:
+    """ConfigError if `schema` is not valid Avro (fastavro's judgement, and ours of what it does not ask), or holds more
+    than `most` types."""
+    check_nodes(schema, where, most)
     try:
         parse_schema(schema, _force=True)
-    except (SchemaParseException, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise _refused(where, f"not valid Avro: {error}.", f"不是有效的 Avro 模式: {error}。") from error
-
-
-def _refused(where: str, en: str, zh: str) -> ConfigError:
-    return ConfigError(Text(en, zh), where=where)
+    except (SchemaParseException, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise refused(where, f"not valid Avro: {error}.", f"不是有效的 Avro 模式: {error}。") from error

@@ -6,6 +6,7 @@ import datetime as dt
 from zoneinfo import ZoneInfo
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 SHANGHAI_OFFSET_MS = 8 * 3_600_000
 """Asia/Shanghai from UTC; it has had no summer time since 1991, and nothing was released before."""
 
@@ -17,9 +18,13 @@ def shanghai_date(epoch_ms: int) -> dt.date:
 
 def start_of_day_ms(day: dt.date) -> int:
     """The first millisecond of `day` in Asia/Shanghai."""
-    return int(dt.datetime.combine(day, dt.time(), SHANGHAI).timestamp() * 1000)
+    return _ms(dt.datetime.combine(day, dt.time(), SHANGHAI))
 
 
 def end_of_day_ms(day: dt.date) -> int:
     """The last millisecond of `day` in Asia/Shanghai: `until` includes its whole day."""
-    return start_of_day_ms(day + dt.timedelta(days=1)) - 1
+    return _ms(dt.datetime.combine(day, dt.time(23, 59, 59, 999_000, fold=1), SHANGHAI))  # the last day has no next
+
+
+def _ms(moment: dt.datetime) -> int:
+    return (moment - _EPOCH) // dt.timedelta(milliseconds=1)

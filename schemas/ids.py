@@ -75,5 +75,6 @@ def subject(topic: str) -> str:
 
 
 def publisher_transaction(adapter: str, resource: str) -> str:
-    """transactional.id of the one publisher an adapter may have for a resource."""
-    return f"bus.publisher.{_fold(adapter)}.{_fold(resource)}"
+    """transactional.id of the one publisher an adapter may have for a resource. Both ids may hold dots, so something no id
+    holds stands between them."""
+    return f"bus.publisher.{_fold(adapter)}:{_fold(resource)}"

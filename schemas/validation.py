@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from schemas.characters import ACTING, visible
 from schemas.errors import ConfigError
 from schemas.text import Text
 
 MAX_BYTES = 1 << 20
 """Largest contract, grant or mapping file; nobody reviews more than this."""
+
+MAX_NODES = 20_000
+"""Values, lists and mappings of a YAML file together."""
+MAX_TEXT = 20_000
+"""Characters of one text in a contract, grant or mapping."""
+MAX_ITEMS = 10_000
+"""Entries of one list or mapping."""
+MAX_DEPTH = 64
+"""Lists and mappings within each other."""
+MAX_NUMBER = 40
+"""Characters of one number in YAML, digits of a whole one anywhere."""
 
 _FULL_WIDTH = str.maketrans("，（）“”‘’：；！＝＜＞［］｛｝", ",()\"\"'':;!=<>[]{}")
 
@@ -46,9 +59,14 @@ def read_text(path: Path) -> str:
 
 
 def parse_json(text: str, where: str) -> Any:
-    """JSON, refusing duplicate keys. ConfigError with line and column."""
+    """JSON, refusing duplicate keys and what is no finite number. ConfigError with line and column."""
     try:
-        return json.loads(text, object_pairs_hook=lambda pairs: _unique(pairs, where))
+        return json.loads(
+            text,
+            object_pairs_hook=lambda pairs: _unique(pairs, where),
+            parse_constant=lambda word: _no_number(word, where),
+            parse_float=lambda number: _finite(number, where),
+        )
     except (ValueError, RecursionError) as error:
         place = f"{where}:{error.lineno}:{error.colno}" if isinstance(error, json.JSONDecodeError) else where
         raise ConfigError(
@@ -57,7 +75,7 @@ def parse_json(text: str, where: str) -> Any:
 
 
 def parse_yaml(text: str, where: str) -> list[Any]:
-    """The documents of a YAML text, refusing duplicate keys and aliases. ConfigError with line and column."""
+    """The documents of a YAML text, refusing duplicate keys, aliases and tags. ConfigError with line and column."""
     try:
         return list(yaml.load_all(text, Loader=_StrictLoader))
     except (yaml.MarkedYAMLError, RecursionError) as error:
@@ -69,12 +87,17 @@ def parse_yaml(text: str, where: str) -> list[Any]:
             where=place,
             hint=full_width_hint(_near(text, mark.line)) if mark else None,
         ) from error
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date or number that is none, as in 2026-13-01
+    except (yaml.YAMLError, ValueError, OverflowError) as error:  # a date or number that is none, as in 2026-13-01
         raise ConfigError(Text("not valid YAML.", "不是有效的 YAML。"), where=where) from error
 
 
 def build(model: type[M], data: Any, where: str) -> M:
-    """`data` as a `model`. ConfigError names the first wrong place (`file: fields.name.mask`) and how many more."""
+    """`data` as a `model`. ConfigError names the first wrong place (`file: fields.name.mask`) and how many more.
+
+    Before any model looks at it, what no honest document holds is refused: characters that act on whoever reads them, and
+    texts, lists, numbers and depths beyond reason.
+    """
+    _check_plain(data, where, "", 0)
     try:
         return model.model_validate(data)
     except ValidationError as error:
@@ -114,6 +137,40 @@ def _raise(error: ValidationError, where: str) -> NoReturn:
     ) from error
 
 
+def _check_plain(data: Any, where: str, place: str, depth: int) -> None:
+    if isinstance(data, str):
+        _check_text(data, where, place)
+    elif isinstance(data, int):
+        if abs(data) >= 10**MAX_NUMBER:
+            _refuse(where, place, f"a number of more than {MAX_NUMBER} digits.", f"数字超过 {MAX_NUMBER} 位。")
+    elif isinstance(data, (dict, list)):
+        if depth > MAX_DEPTH:
+            _refuse(where, place, f"nested deeper than {MAX_DEPTH} levels.", f"嵌套超过 {MAX_DEPTH} 层。")
+        if len(data) > MAX_ITEMS:
+            _refuse(where, place, f"more than {MAX_ITEMS} entries.", f"条目超过 {MAX_ITEMS} 个。")
+        for key, value in data.items() if isinstance(data, dict) else enumerate(data):
+            _check_plain(key, where, place, depth)
+            _check_plain(value, where, f"{place}.{key}" if place else str(key), depth + 1)
+
+
+def _check_text(text: str, where: str, place: str) -> None:
+    if len(text) > MAX_TEXT:
+        _refuse(where, place, f"longer than {MAX_TEXT} characters.", f"超过 {MAX_TEXT} 个字符。")
+    odd = ACTING.search(text)
+    if odd:
+        mark = visible(odd.group())
+        _refuse(
+            where,
+            place,
+            f"the character {mark} cannot be seen, or acts on the screen; remove it.",
+            f"含不可见或控制屏幕的字符 {mark}, 请删除。",
+        )
+
+
+def _refuse(where: str, place: str, en: str, zh: str) -> NoReturn:
+    raise ConfigError(Text(en, zh), where=f"{where}: {place}" if place else where)
+
+
 def _near(text: str, line: int) -> str:
     """The line a YAML error points at and the one before it: an unfinished line is noticed on the next."""
     return "".join(text.splitlines()[max(line - 1, 0) : line + 1])
@@ -128,6 +185,15 @@ def _unique(pairs: list[tuple[str, Any]], where: str) -> dict[str, Any]:
     return out
 
 
+def _finite(number: str, where: str) -> float:
+    value = float(number)
+    return value if math.isfinite(value) else _no_number(number[:MAX_NUMBER], where)
+
+
+def _no_number(word: str, where: str) -> NoReturn:
+    raise ConfigError(Text(f"{word} is not a number JSON can hold.", f"{word} 不是 JSON 能表示的数。"), where=where)
+
+
 def _reason(error: Exception) -> str:
     if isinstance(error, json.JSONDecodeError):
         return error.msg
@@ -135,25 +201,43 @@ def _reason(error: Exception) -> str:
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """SafeLoader without aliases (they multiply) and without silently overwritten keys."""
+    """SafeLoader without aliases (they multiply), without tags (they choose what to build, and some of PyYAML's own raise
+    whatever they like), without silently overwritten keys, and of a bounded size."""
+
+    _nodes = 0
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()  # type: ignore[no-untyped-call]
-            raise yaml.MarkedYAMLError(problem="aliases are not allowed", problem_mark=event.start_mark)
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
+            raise _marked("aliases are not allowed", event)
+        if event.tag is not None:
+            raise _marked("tags are not allowed", event)
+        self._nodes += 1
+        if self._nodes > MAX_NODES:
+            raise _marked(f"more than {MAX_NODES} values", event)
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise _marked("a key must be a plain word", key_node)
             key = self.construct_object(key_node, deep=deep)
-            try:
-                twice = key in seen
-                seen.add(key)
-            except TypeError:
-                raise yaml.MarkedYAMLError(
-                    problem="a key must be a plain word", problem_mark=key_node.start_mark
-                ) from None
-            if twice:
-                raise yaml.MarkedYAMLError(problem=f"the key '{key}' appears twice", problem_mark=key_node.start_mark)
+            if key in seen:
+                raise _marked(f"the key '{key}' appears twice", key_node)
+            seen.add(key)
         return dict(super().construct_mapping(node, deep=deep))
+
+    def construct_number(self, node: Any) -> Any:
+        """Not what YAML takes to base 60 (`12:30:45`), nor what takes long to read."""
+        if len(node.value) > MAX_NUMBER or ":" in node.value:
+            raise _marked("a number is too long, or a time without quotes", node)
+        return self.construct_yaml_int(node) if node.tag.endswith(":int") else self.construct_yaml_float(node)
+
+
+_StrictLoader.add_constructor("tag:yaml.org,2002:int", _StrictLoader.construct_number)
+_StrictLoader.add_constructor("tag:yaml.org,2002:float", _StrictLoader.construct_number)
+
+
+def _marked(problem: str, at: Any) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=at.start_mark)

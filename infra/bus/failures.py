@@ -9,7 +9,6 @@ Unexpected exceptions go to a file, without the texts of the exceptions: these m
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import tempfile
@@ -17,7 +16,9 @@ import time
 import traceback
 from pathlib import Path
 
+from infra.bus.output import as_json
 from infra.bus.session import Session, in_colour
+from schemas.characters import visible
 from schemas.errors import BusError, TransientError
 from schemas.text import Text
 
@@ -35,14 +36,13 @@ def report(session: Session, error: BusError) -> int:
     """Print the message; the exit code."""
     message = error.message(session.language)
     if session.json:
-        body = {"error": {"where": error.where, "message": message}}
-        sys.stderr.write(json.dumps(body, ensure_ascii=False) + "\n")
+        sys.stderr.write(as_json({"error": {"where": error.where, "message": message}}) + "\n")
         return exit_code(error)
     word = session.say("error", "错误")
     if in_colour():
         word = f"\x1b[31m{word}\x1b[0m"
     place = f"{error.where}: " if error.where else ""
-    sys.stderr.write(f"{word}: {place}{message}\n")
+    sys.stderr.write(f"{word}: {visible(place + message)}\n")  # a name out of a file may hold what acts on a terminal
     return exit_code(error)
 
 
@@ -50,7 +50,7 @@ def interrupted(session: Session) -> int:
     """Ctrl-C, or a request to end, before there was a result."""
     said = session.say("interrupted.", "已中断。")
     if session.json:
-        said = json.dumps({"error": {"where": None, "message": said}}, ensure_ascii=False)
+        said = as_json({"error": {"where": None, "message": said}})
     sys.stderr.write(("\n" if sys.stderr.isatty() else "") + said + "\n")
     return INTERRUPTED
 

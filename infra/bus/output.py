@@ -1,7 +1,8 @@
 """How facts, notes and questions reach a person or a machine.
 
 Facts go to standard output: JSON with `--json`, else a table on a terminal and plain tab-separated lines elsewhere. Notes and
-progress go to standard error; with `--json` every line there is JSON as well.
+progress go to standard error; with `--json` every line there is JSON as well. Nothing shown acts on the terminal: control and
+invisible characters of data are written as JSON escapes them.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.bus.session import Session, in_colour
+from schemas.characters import visible
 from schemas.errors import ConfigError
 from schemas.text import Text
 
@@ -38,12 +40,17 @@ def plain(value: Any, session: Session) -> Any:
 
 def facts(session: Session, value: Any) -> None:
     """Print `value` as one line of JSON."""
-    write(json.dumps(plain(value, session), ensure_ascii=False))
+    write(as_json(plain(value, session)))
+
+
+def as_json(value: Any) -> str:
+    """One line of JSON, every character that is not plain text escaped, also those JSON would let pass."""
+    return visible(json.dumps(value, ensure_ascii=False))
 
 
 def write(line: str) -> None:
     """A line on standard output, at once."""
-    sys.stdout.write(line + "\n")
+    sys.stdout.write(visible(line) + "\n")
     sys.stdout.flush()
 
 
@@ -57,25 +64,23 @@ def warn(session: Session, text: Text) -> None:
     line = text.to(session.language)
     if session.json:
         line = _as_json("warning", session, text)
-    elif in_colour():
-        line = f"\x1b[33m{line}\x1b[0m"
-    _aside(line)
+    _aside(line, "\x1b[33m" if in_colour() and not session.json else "")
 
 
 def _as_json(kind: str, session: Session, text: Text) -> str:
-    return json.dumps({kind: text.to(session.language)}, ensure_ascii=False)
+    return as_json({kind: text.to(session.language)})
 
 
-def _aside(line: str) -> None:
-    sys.stderr.write(line + "\n")
+def _aside(line: str, colour: str = "") -> None:
+    sys.stderr.write(colour + visible(line) + ("\x1b[0m" if colour else "") + "\n")
     sys.stderr.flush()
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """A table where a person looks, tab-separated lines (headings first) elsewhere."""
-    cells = [["" if c is None else str(c) for c in row] for row in rows]
+    cells = [["" if c is None else visible(str(c), one_line=True) for c in row] for row in rows]
     if not sys.stdout.isatty():
-        for row in [list(headings), *cells]:
+        for row in [[visible(h, one_line=True) for h in headings], *cells]:
             write("\t".join(row))
         return
     from rich.console import Console
@@ -84,7 +89,7 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
 
     out = Table(box=None, pad_edge=False, header_style="bold")
     for heading in headings:
-        out.add_column(heading, overflow="fold")
+        out.add_column(Words(visible(heading, one_line=True)), overflow="fold")
     for row in cells:
         out.add_row(*(Words(c) for c in row))
     Console().print(out)
@@ -99,7 +104,7 @@ def confirm(session: Session, question: Text, *, yes: bool) -> None:
             Text("this cannot be undone and nobody is here to confirm it.", "该操作不可撤回, 且无人可确认。"),
             hint=Text("Add --yes.", "请加上 --yes。"),
         )
-    sys.stderr.write(question.to(session.language) + session.say(" [y/N] ", " [y/N] "))
+    sys.stderr.write(visible(question.to(session.language)) + session.say(" [y/N] ", " [y/N] "))
     sys.stderr.flush()
     if sys.stdin.readline().strip().lower() not in ("y", "yes", "是"):
         raise ConfigError(Text("not confirmed; nothing was done.", "未确认, 未执行任何操作。"))

@@ -80,7 +80,8 @@ def branch_codes(union: Any) -> npt.NDArray[np.int8]:
 def _field(name: str, tree: Any, *, loose: bool) -> pa.Field[Any]:
     inner = option(tree)
     loose = loose or (isinstance(tree, list) and "null" in tree)
-    return pa.field(name, _type(tree if inner is None else inner, loose=loose), nullable=loose)
+    layout = _type(tree if inner is None else inner, loose=loose)
+    return pa.field(name, layout, nullable=loose or tree == "null")  # Arrow insists that what is always null may be
 
 
 def _type(tree: Any, *, loose: bool) -> pa.DataType:

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from schemas.avro_types import check_avro
 from schemas.change_event import change_event_schema
+from schemas.codec.avro_tree import MAX_TYPES
 from schemas.codec.choice import codec_for
 from schemas.codec.columns import empty_batch
 from schemas.codec.frame import NOT_FRAMED, schema_ids
@@ -65,7 +66,7 @@ class ChangeDecoder:
         if writer not in self._older:
             try:
                 schema = self._resolve(writer)
-                check_avro(schema, f"schema {writer}")
+                check_avro(schema, f"schema {writer}", most=MAX_TYPES)
                 codec = codec_for(schema, writer)
             except (PermanentError, ConfigError):
                 return None

@@ -13,7 +13,7 @@ from schemas.codec.rows import RowCodec
 from schemas.errors import ConfigError
 from schemas.text import Text
 
-_NATIVE = frozenset({"null", "boolean", "int", "long", "float", "double", "string", "enum", "array", "map", "record"})
+_NATIVE = frozenset({"boolean", "int", "long", "float", "double", "string", "enum", "array", "map", "record"})
 _NATIVE_LOGICAL = frozenset({("int", "date"), ("long", "timestamp-millis"), ("long", "timestamp-micros")})
 
 
@@ -28,10 +28,11 @@ def codec_for(schema: dict[str, Any], schema_id: int) -> Codec:
 
 def _native(tree: Any, *, top: bool = False) -> bool:
     """Whether pyruhvro 0.4.0 reads and writes the type as we need it. It knows no bytes, fixed and what is made of
-    them, no times and local timestamps, no empty records; and an enum in a wider union loses its name."""
+    them, no times and local timestamps, no empty records; a field that is always null it refuses in records and maps; in a
+    wider union an enum loses its name, and a map is laid out in another way."""
     if isinstance(tree, list):
-        plain = option(tree) is not None or not any(isinstance(b, dict) and b["type"] == "enum" for b in tree)
-        return plain and all(_native(b) for b in tree)
+        lost = option(tree) is None and any(isinstance(b, dict) and b["type"] in ("enum", "map") for b in tree)
+        return len(tree) > 1 and not lost and all(b == "null" or _native(b) for b in tree)
     kind = tree if isinstance(tree, str) else tree["type"]
     if kind not in _NATIVE:
         return False

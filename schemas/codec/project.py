@@ -58,8 +58,10 @@ def _fit(array: Any, writer: Any, reader: Any, layout: Any) -> tuple[Any, Mask |
     have, want = option(writer), option(reader)
     missing = _bools(array.is_null()) if have is not None and want is None and array.null_count else None
     writer, reader = have or writer, want or reader
-    if writer == "null" and want is not None:
-        return pa.nulls(len(array), layout), None
+    if (
+        writer == "null"
+    ):  # and the reader's type is another: there is nothing to fit, and null only fits where it may be
+        return pa.nulls(len(array), layout), None if want is not None else np.ones(len(array), np.bool_)
     fitted, misfits = _fit_present(array, writer, reader, layout)
     return fitted, _either(misfits, missing)
 

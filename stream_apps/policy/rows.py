@@ -144,7 +144,7 @@ def _instant(value: Any, lt: str) -> dt.datetime:
 def _bytes(value: str, path: str) -> bytes:
     try:
         return base64.b64decode(value, validate=True)
-    except ValueError:  # also of characters that are not ASCII
+    except ValueError:  # what is not ASCII is no `binascii.Error`
         raise _expected(path, "base64") from None
 
 

@@ -76,6 +76,7 @@ class _Types:
 
     def union(self, _: int) -> Any:
         branches = ["null", "string", "long", "double", {"type": "array", "items": "int"}, self.record(1)]
+        branches += [] if self._native else [{"type": "map", "values": "int"}]
         return self._draw(st.lists(st.sampled_from(branches), min_size=3, max_size=5, unique_by=str))
 
     def _fresh(self, prefix: str) -> str:

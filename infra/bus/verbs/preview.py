@@ -8,7 +8,7 @@ from typing import Annotated, Any, TextIO
 
 import typer
 
-from infra.bus.output import table, write
+from infra.bus.output import as_json, table, write
 from infra.bus.session import Session
 from schemas.errors import ConfigError
 from schemas.text import Text
@@ -64,7 +64,7 @@ def _preview(session: Session, contract: Path, grant: Path, events: Path, key_fi
         answers = preview(about, granted[0], _lines(stream, str(events)), keys=keys, where=str(grant))
         if session.json:
             for answer in answers:
-                sys.stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
+                sys.stdout.write(as_json(answer) + "\n")
             sys.stdout.flush()
             return
         rows = [row for answer in answers for row in _rows(answer)]

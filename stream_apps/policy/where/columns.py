@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
+from decimal import Context, Decimal
+from fractions import Fraction
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from stream_apps.policy.where.tree import (
     All,
     Compare,
-    Comparison,
     Field,
     IsNull,
     Like,
@@ -32,7 +33,7 @@ _KERNELS = {
     ">": pc.greater,
     ">=": pc.greater_equal,
 }
-_INT64 = np.iinfo(np.int64)
+_EXACT = Context(prec=200)
 
 
 def truth(predicate: Predicate, rows: pa.StructArray) -> Any:
@@ -53,8 +54,7 @@ def truth(predicate: Predicate, rows: pa.StructArray) -> Any:
     if isinstance(predicate, Like):
         return pc.match_substring_regex(column, _regex(predicate.pattern))
     if isinstance(predicate, OneOf):
-        found = pc.is_in(column, value_set=pa.array(predicate.values, column.type))
-        return pc.if_else(pc.is_valid(column), found, pa.scalar(None, pa.bool_()))
+        return _one_of(predicate, column)
     return _compare(predicate, column)
 
 
@@ -63,39 +63,74 @@ def _column(field: Field, rows: pa.StructArray) -> Any:
     column: Any = rows.field(field.path[0])
     if len(field.path) > 1:
         column = pc.struct_field(column, list(field.path[1:]))
-    if pa.types.is_floating(column.type):
+    if field.kind == "integer":
+        return pc.cast(column, pa.int64())
+    if field.kind == "number":
+        column = pc.cast(column, pa.float64())
         # NaN compares with nothing; SQL would call it unknown
-        column = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
+        return pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
     return column
 
 
+def _one_of(predicate: OneOf, column: Any) -> Any:
+    kind, values = predicate.field.kind, list(predicate.values)
+    if kind in ("integer", "decimal"):
+        grid = _Grid(column.type)
+        steps = [grid.steps(v) for v in values]
+        listed = pa.array([grid.value(int(s)) for s in steps if grid.holds(s)], column.type)
+    elif kind == "timestamp":
+        listed = pa.array(values, pa.timestamp("ms")).cast(column.type)
+    else:
+        if kind == "number" and 0.0 in values:
+            values.append(-0.0)  # equal, but is_in looks at the bits
+        listed = pa.array(values, column.type)
+    return _where_known(column, pc.is_in(column, value_set=listed))
+
+
 def _compare(predicate: Compare, column: Any) -> Any:
-    value, kind = predicate.value, predicate.field.kind
-    if kind == "integer" and isinstance(value, (int, float)):
-        return _whole(predicate.op, column, value)
+    op, value, kind = predicate.op, predicate.value, predicate.field.kind
+    if kind in ("integer", "decimal"):
+        grid = _Grid(column.type)
+        steps = grid.steps(value)
+        if op not in ("=", "<>"):
+            # below 2.5 is below 3; above 2.5 is above 2
+            steps = Fraction(math.ceil(steps) if op in ("<", ">=") else math.floor(steps))
+        if grid.holds(steps):
+            return _KERNELS[op](column, pa.scalar(grid.value(int(steps)), column.type))
+        answer = op == "<>" if op in ("=", "<>") else (steps > 0) == (op in ("<", "<="))
+        return _where_known(column, pa.scalar(answer))
     if kind == "timestamp":
-        return _KERNELS[predicate.op](column, pa.scalar(value, pa.timestamp("ms")).cast(column.type))
-    if kind == "number" and isinstance(value, (int, float)):
-        return _KERNELS[predicate.op](pc.cast(column, pa.float64()), pa.scalar(float(value)))
-    return _KERNELS[predicate.op](column, pa.scalar(value, column.type))
+        return _KERNELS[op](column, pa.scalar(value, pa.timestamp("ms")).cast(column.type))
+    return _KERNELS[op](column, pa.scalar(value, column.type))
 
 
-def _whole(op: Comparison, column: Any, value: float) -> Any:
-    """A whole-number column with any number, exactly: never through floats, which merge neighbours beyond 2^53."""
-    if isinstance(value, float) and not value.is_integer():
-        if op in ("=", "<>"):
-            return _constant(op == "<>", column)
-        # below 2.5 is below 3; above 2.5 is above 2
-        value = math.ceil(value) if op in ("<", ">=") else math.floor(value)
-    value = int(value)
-    if value > _INT64.max or value < _INT64.min:
-        above = value > 0
-        return _constant({"=": False, "<>": True}.get(op, above == (op in ("<", "<="))), column)
-    return _KERNELS[op](pc.cast(column, pa.int64()), pa.scalar(value, pa.int64()))
+class _Grid:
+    """The values a column of int64 or decimals can hold: whole multiples of a step. Literals are compared with it exactly,
+    never through floats, which merge neighbours beyond 2^53."""
+
+    def __init__(self, layout: Any) -> None:
+        whole = pa.types.is_integer(layout)
+        self._scale = 0 if whole else int(layout.scale)
+        self._least = -(1 << 63) if whole else 1 - 10**layout.precision
+        self._most = (1 << 63) - 1 if whole else 10**layout.precision - 1
+        self.value: Callable[[int], int | Decimal] = int if whole else self._decimal
+
+    def steps(self, value: Any) -> Fraction:
+        """A literal in steps."""
+        scaled: Fraction = Fraction(value) * 10**self._scale
+        return scaled
+
+    def holds(self, steps: Fraction) -> bool:
+        """Whether some row could equal it."""
+        return steps.denominator == 1 and self._least <= steps <= self._most
+
+    def _decimal(self, steps: int) -> Decimal:
+        return Decimal(steps).scaleb(-self._scale, _EXACT)
 
 
-def _constant(answer: bool, column: Any) -> Any:
-    return pc.if_else(pc.is_valid(column), pa.scalar(answer), pa.scalar(None, pa.bool_()))
+def _where_known(column: Any, answer: Any) -> Any:
+    """`answer` where the column holds a value, unknown elsewhere."""
+    return pc.if_else(pc.is_valid(column), answer, pa.scalar(None, pa.bool_()))
 
 
 def _regex(pattern: str) -> str:

@@ -6,29 +6,28 @@ its own; 'text', numbers, TRUE, FALSE, DATE 'YYYY-MM-DD', TIMESTAMP 'YYYY-MM-DD 
 
 from __future__ import annotations
 
-import datetime as dt
 import difflib
-import math
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, NoReturn
 
 import sqlglot
 from sqlglot import TokenType, exp
 from sqlglot.errors import SqlglotError
 
-from schemas.avro_types import AvroType, logical, primitive, without_null
-from schemas.clock import SHANGHAI
+from schemas.avro_types import AvroType, primitive, without_null
 from schemas.errors import ConfigError
 from schemas.grant import MAX_WHERE
 from schemas.text import Text
 from schemas.validation import full_width_in, half_width
+from stream_apps.policy.where.canonical import canonical
+from stream_apps.policy.where.literals import EXAMPLE, NUMBERS, as_kind, kind_of, literal
 from stream_apps.policy.where.tree import (
     All,
     Compare,
     Comparison,
     Field,
     IsNull,
-    Kind,
     Like,
     Not,
     OneOf,
@@ -38,8 +37,12 @@ from stream_apps.policy.where.tree import (
     Value,
 )
 
-MAX_DEPTH = 50
+MAX_DEPTH = 20
+"""Parentheses and NOTs within each other. The parser takes some 20 of Python's 1000 frames for each, and a filter must be
+read alike however deep its reader already is."""
 MAX_LIST = 1000
+MAX_NODES = 2000
+"""Conditions, connectives and listed values of a filter together."""
 
 _COMPARISONS: dict[type[exp.Expression], Comparison] = {
     exp.EQ: "=",
@@ -66,15 +69,30 @@ def parse_where(text: str, types: Mapping[str, AvroType], where: str) -> Predica
     if len(text) > MAX_WHERE:
         _refuse(where, f"longer than {MAX_WHERE} characters.", f"超过 {MAX_WHERE} 个字符。")
     try:
-        _check_tokens(sqlglot.tokenize(text), where)
-        tree = sqlglot.parse_one(text)
+        tokens = sqlglot.tokenize(text)
+        _check_depth(tokens, where)
+        _check_tokens(tokens, where)
+        tree = sqlglot.parse_one(text, into=exp.Condition)
+        return canonical(_Reader(types, where).predicate(tree))
     except (SqlglotError, RecursionError, ValueError) as error:
         _unreadable(text, error, where)
-    try:
-        return _Reader(types, where).predicate(tree, 0)
     except ConfigError as error:
         _with_punctuation(text, error)
         raise
+
+
+def _check_depth(tokens: list[Any], where: str) -> None:
+    open_: list[int] = []
+    """For each open parenthesis: itself, and the NOTs before it."""
+    nots = 0
+    for token in tokens:
+        if token.text == "(":
+            open_.append(nots + 1)
+        elif token.text == ")" and open_:
+            open_.pop()
+        nots = nots + 1 if token.token_type == TokenType.NOT else 0
+        if sum(open_) + nots > MAX_DEPTH:
+            _refuse(where, f"nested deeper than {MAX_DEPTH} levels.", f"嵌套超过 {MAX_DEPTH} 层。")
 
 
 def _check_tokens(tokens: list[Any], where: str) -> None:
@@ -92,18 +110,18 @@ class _Reader:
 
     def __init__(self, types: Mapping[str, AvroType], where: str) -> None:
         self._types, self._where = types, where
+        self._nodes = 0
 
-    def predicate(self, node: Any, depth: int) -> Predicate:
-        if depth > MAX_DEPTH:
-            self._no(f"nested deeper than {MAX_DEPTH} levels.", f"嵌套超过 {MAX_DEPTH} 层。")
+    def predicate(self, node: Any) -> Predicate:
+        self._count(1)
         if isinstance(node, exp.Paren):
-            return self.predicate(node.this, depth + 1)
+            return self.predicate(node.this)
         if isinstance(node, exp.Not):
-            return Not(self.predicate(node.this, depth + 1))
+            return Not(self.predicate(node.this))
         if isinstance(node, exp.And):
-            return All(tuple(self.predicate(n, depth + 1) for n in _chain(node, exp.And)))
+            return All(tuple(self.predicate(n) for n in _chain(node, exp.And)))
         if isinstance(node, exp.Or):
-            return Some(tuple(self.predicate(n, depth + 1) for n in _chain(node, exp.Or)))
+            return Some(tuple(self.predicate(n) for n in _chain(node, exp.Or)))
         return self._leaf(node)
 
     def _leaf(self, node: Any) -> Predicate:
@@ -143,10 +161,8 @@ class _Reader:
     def _in(self, field: Field, nodes: list[Any]) -> Predicate:
         if len(nodes) > MAX_LIST:
             self._no(f"a list of more than {MAX_LIST} values.", f"列表超过 {MAX_LIST} 个值。")
-        values = tuple(self._literal(field, n) for n in nodes)
-        if field.kind in ("string", "date"):
-            return OneOf(field, values)
-        return Some(tuple(Compare("=", field, v) for v in values))
+        self._count(len(nodes))
+        return OneOf(field, tuple(self._literal(field, n) for n in nodes))
 
     def _like(self, node: Any) -> Predicate:
         field, pattern = self._field(node.this), node.expression
@@ -167,7 +183,7 @@ class _Reader:
             avro = next((f["type"] for f in members if f["name"] == step), None)
         if avro is None:
             self._unknown(".".join(path))
-        kind = _kind(without_null(avro))
+        kind = kind_of(without_null(avro))
         if kind is None:
             self._no(
                 f"the field '{'.'.join(path)}' has a type that cannot be compared.",
@@ -176,19 +192,27 @@ class _Reader:
         return Field(path, kind)
 
     def _literal(self, field: Field, node: Any) -> Value:
-        value = _value_of(node)
-        if value is None:
+        found = literal(node)
+        if found is None:
             self._no(f"a literal is expected, not '{_shown(node)}'.", f"此处应为常量, 而不是 '{_shown(node)}'。")
-        kind, plain = value
-        if kind != field.kind and not (kind in _NUMBERS and field.kind in _NUMBERS):
+        kind, value = found
+        if isinstance(value, Decimal) and field.kind in NUMBERS:
+            number = as_kind(value, field.kind)
+            if number is None:
+                self._no(f"{_shown(node)} has more digits than the field.", f"{_shown(node)} 的位数超出字段精度。")
+            return number
+        if kind != field.kind or isinstance(value, Decimal):
             name = ".".join(field.path)
             self._no(
-                f"'{name}' is a {field.kind} and cannot be compared with {_shown(node)}; write {_EXAMPLE[field.kind]}.",
-                f"'{name}' 的类型是 {field.kind}, 不能与 {_shown(node)} 比较; 请写作 {_EXAMPLE[field.kind]}。",
+                f"'{name}' is a {field.kind} and cannot be compared with {_shown(node)}; write {EXAMPLE[field.kind]}.",
+                f"'{name}' 的类型是 {field.kind}, 不能与 {_shown(node)} 比较; 请写作 {EXAMPLE[field.kind]}。",
             )
-        if field.kind == "number" and isinstance(plain, int) and float(plain) != plain:
-            self._no(f"{_shown(node)} has more digits than the field.", f"{_shown(node)} 的位数超出字段精度。")
-        return plain
+        return value
+
+    def _count(self, nodes: int) -> None:
+        self._nodes += nodes
+        if self._nodes > MAX_NODES:
+            self._no(f"more than {MAX_NODES} conditions and values.", f"条件与取值合计超过 {MAX_NODES} 个。")
 
     def _unknown(self, name: str) -> NoReturn:
         near = difflib.get_close_matches(name, self._types, n=1)
@@ -197,75 +221,6 @@ class _Reader:
 
     def _no(self, en: str, zh: str) -> NoReturn:
         _refuse(self._where, en, zh)
-
-
-_NUMBERS = ("integer", "number")
-_EXAMPLE: dict[Kind, str] = {
-    "string": "'text'",
-    "integer": "123",
-    "number": "1.5",
-    "boolean": "TRUE",
-    "date": "DATE '2026-01-31'",
-    "timestamp": "TIMESTAMP '2026-01-31 08:00:00'",
-}
-
-
-def _kind(avro: AvroType) -> Kind | None:
-    lt = logical(avro)
-    if lt == "date":
-        return "date"
-    if lt == "timestamp-millis" or lt == "timestamp-micros":
-        return "timestamp"
-    if lt not in (None, "uuid"):
-        return None
-    kinds: dict[str, Kind] = {
-        "string": "string",
-        "enum": "string",
-        "int": "integer",
-        "long": "integer",
-        "float": "number",
-        "double": "number",
-        "boolean": "boolean",
-    }
-    return kinds.get(primitive(avro))
-
-
-def _value_of(node: Any) -> tuple[Kind, Value] | None:
-    if isinstance(node, exp.Boolean):
-        return "boolean", bool(node.this)
-    if isinstance(node, exp.Neg):
-        inner = _value_of(node.this)
-        return (inner[0], -inner[1]) if inner and isinstance(inner[1], (int, float)) and inner[0] in _NUMBERS else None
-    if isinstance(node, exp.Literal):
-        return ("string", str(node.this)) if node.is_string else _number(str(node.this))
-    if isinstance(node, exp.Cast) and isinstance(node.this, exp.Literal) and node.this.is_string:
-        return _time(node.to.this, str(node.this.this))
-    return None
-
-
-def _number(text: str) -> tuple[Kind, Value] | None:
-    if text.isascii() and text.isdigit() and len(text) <= 30:
-        return "integer", int(text)
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return ("number", value) if math.isfinite(value) else None
-
-
-def _time(to: Any, text: str) -> tuple[Kind, Value] | None:
-    try:
-        if to == exp.DataType.Type.DATE:
-            return "date", dt.date.fromisoformat(text)
-        if to == exp.DataType.Type.TIMESTAMP:
-            local = dt.datetime.fromisoformat(text)
-            local = local if local.tzinfo else local.replace(tzinfo=SHANGHAI)
-            if local.microsecond % 1000:
-                return None  # judged in milliseconds; a finer literal would have to be rounded
-            return "timestamp", round(local.timestamp() * 1000)
-    except (ValueError, OverflowError):
-        return None
-    return None
 
 
 def _chain(node: Any, kind: type[exp.Expression]) -> list[Any]:

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Literal
 
-Kind = Literal["string", "integer", "number", "boolean", "date", "timestamp"]
-"""What can be compared: whole numbers and floating numbers with each other, all else only with its own kind."""
+Kind = Literal["string", "integer", "decimal", "number", "boolean", "date", "timestamp"]
+"""What can be compared: the three kinds of numbers with any number literal, all else only with its own kind."""
 
 Comparison = Literal["=", "<>", "<", "<=", ">", ">="]
-Value = str | int | float | bool | dt.date
-"""A literal. Timestamps are milliseconds since 1970 UTC (int)."""
+Value = str | int | float | bool | dt.date | Decimal
+"""A literal, in the one form of its field's kind, so that equal literals have one `repr`: of an integer or a decimal an int
+if it is whole, else a Decimal without trailing zeros; of a number a float, never -0.0; of a timestamp milliseconds since
+1970 UTC (int)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +75,14 @@ class All:
 
 @dataclass(frozen=True, slots=True)
 class Some:
-    """OR: true if any is true, else unknown if any is unknown. `IN` is one of these."""
+    """OR: true if any is true, else unknown if any is unknown."""
 
     terms: tuple[Predicate, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class OneOf:
-    """`field IN (literals)` for a field whose literals need no care in comparing: strings and dates."""
+    """`field IN (literals)`: true if the field equals any of them."""
 
     field: Field
     values: tuple[Value, ...]

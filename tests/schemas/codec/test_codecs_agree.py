@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from random import Random
 from typing import Any
 
 import pyarrow as pa
@@ -13,7 +14,9 @@ from hypothesis import strategies as st
 
 from schemas.codec import arrow_schema, codec_for
 from schemas.codec.columns import ColumnCodec
+from schemas.codec.frame import header
 from schemas.codec.rows import RowCodec
+from tests.fuzz.wire import value
 from tests.kit.avro_strategies import batches, record_schemas
 
 QUIET = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
@@ -116,3 +119,26 @@ def test_no_values_make_an_empty_batch(kind: str) -> None:
     decoded = codec.decode([])
     assert (len(decoded.batch), decoded.rows.tolist(), decoded.bad) == (0, [], [])
     assert codec.encode(decoded.batch) == []
+
+
+INNER = {"type": "record", "name": "Q", "fields": [{"name": "n", "type": "null"}]}
+
+
+@pytest.mark.parametrize(
+    "avro",
+    [
+        "null", ["null"], ["int"], INNER, ["null", INNER], {"type": "map", "values": "null"}, {"type": "map", "values": ["null"]},
+        ["null", {"type": "map", "values": "null"}], ["string", "null", {"type": "map", "values": "int"}],
+        ["null", {"type": "map", "values": ["null", "int", "string"]}], {"type": "array", "items": ["null"]},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_nulls_alone_and_maps_in_unions_are_read_and_written_alike(avro: Any) -> None:
+    schema = {"type": "record", "name": "R", "fields": [{"name": "f", "type": avro}, {"name": "g", "type": "int"}]}
+    dice = Random(7)
+    given = [header(9) + value(schema, dice) for _ in range(100)]
+    fast, slow = codec_for(schema, 9), RowCodec(schema, 9)
+    one, other = fast.decode(given), slow.decode(given)
+    assert not one.bad and not other.bad
+    assert plain(one.batch) == plain(other.batch)
+    assert fast.encode(one.batch) == slow.encode(other.batch)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +10,9 @@ from schemas.codec import Reason, codec_for
 from schemas.codec.frame import header
 from schemas.codec.model import MAX_VALUE_BYTES
 from schemas.codec.rows import RowCodec
+from tests.kit.memory import little_memory
+
+__all__ = ["little_memory"]
 
 HEAD = header(9)
 DATE = {"type": "int", "logicalType": "date"}
@@ -36,16 +36,6 @@ def record(avro: Any) -> dict[str, Any]:
 
 def array(avro: Any) -> dict[str, Any]:
     return {"type": "array", "items": avro}
-
-
-@pytest.fixture
-def little_memory() -> Iterator[None]:
-    """At most four gigabytes more of address space than now (Arrow reserves one at a time, without touching it)."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
-    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + (4 << 30), hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 CASES = {
