@@ -1,0 +1,156 @@
+"""Finds the record that kills the process which judges it, and keeps it away from native code. See README, "Poison".
+
+A death while a slice was judged makes its range suspect: its records are then judged one by one. A death at a record judged
+alone accuses that record: a child process tries it out. What kills the child as well, or the worker alone a second time, is
+proven: it becomes a dead letter unseen.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from schemas.errors import TransientError
+from stream_apps.exchange import telemetry
+from stream_apps.exchange.gaps import GapWatch
+from stream_apps.exchange.inflight import NOBODY, InFlight
+from stream_apps.exchange.judge import Apart, Judged, judge
+from stream_apps.exchange.probe import dies
+from stream_apps.exchange.suspects import PROVEN, Case, Suspects
+from stream_apps.exchange.views import Lane, Rules
+from stream_apps.transport.unit import Place, Slice
+
+ALONE = 200
+"""Suspect records judged one by one in one transaction: about as long as a unit takes otherwise."""
+
+
+class Witness:
+    """Judges, and knows afterwards what it died of. Whoever holds the exchange's lock uses it."""
+
+    def __init__(
+        self,
+        flight: InFlight | None = None,
+        known: Suspects | None = None,
+        dies: Callable[[Callable[[], object]], bool] = dies,
+    ) -> None:
+        """Without a file it learns from nothing, since nothing of it outlives the process."""
+        self._flight = InFlight() if flight is None else flight
+        self.known = Suspects() if known is None else known
+        self._dies = dies
+        self._acquitted: set[tuple[Place, bool, int]] = set()
+        left = self._flight.found()
+        self._flight.end()  # first: a death between these lines must not count twice
+        if left is not None:
+            self.known.add(left)
+            telemetry.died_judging(left)
+
+    def judge(
+        self,
+        place: Place,
+        messages: Sequence[Any],
+        rules: Rules,
+        lanes: Sequence[Lane],
+        watch: GapWatch,
+        at_ms: int,
+        *,
+        history: bool = False,
+    ) -> Judged:
+        """`judge.judge`, on record. An error that ends the process leaves its trace as a death does (native code panics with
+        an exception of its own); a TransientError does not."""
+
+        def run(some: Sequence[Any], watching: GapWatch, apart: Apart | None = None) -> Judged:
+            return judge(some, rules, lanes, watching, at_ms, history=history, apart=apart)
+
+        if not messages:
+            return run(messages, watch)
+        start, end = messages[0].offset(), messages[-1].offset() + 1
+        self._flight.begin(place, start, end, start if len(messages) == 1 else NOBODY, history)
+        try:
+            case, apart = self.known.of(place, history), None
+            if case is not None and case.touches(start, end):
+                for record in self._accused(place, history, case, messages):
+                    alone = GapWatch(watch.before, [watch.keys[record]], watch.hashed)
+                    self._try(place, history, messages[record].offset(), partial(run, [messages[record]], alone))
+                apart = self._apart(case, messages)
+            result = run(messages, watch, apart)
+        except TransientError:
+            self._flight.end()
+            raise
+        self._flight.end()
+        return result
+
+    def first(self, part: Slice) -> Slice:
+        """The part of a slice to be judged in one transaction: all of it, or what lies before the suspect records, or some of
+        them."""
+        messages, end = self.pieces(part.place, part.messages, part.end)[0]
+        return part if len(messages) == len(part.messages) else Slice(part.place, messages, part.start, end)
+
+    def pieces(
+        self, place: Place, messages: Sequence[Any], end: int, *, history: bool = False
+    ) -> list[tuple[Sequence[Any], int]]:
+        """Records cut so that suspect ones are by themselves and not too many; each piece with where it ends."""
+        case = self.known.of(place, history)
+        if case is None:
+            return [(messages, end)]
+        offsets = [m.offset() for m in messages]
+        cuts: set[int] = set()
+        for lo, hi in case.ranges:
+            first, last = bisect_left(offsets, lo), bisect_left(offsets, hi)
+            cuts |= {*range(first, last, ALONE), last}
+        edges = [0, *sorted(cuts - {0, len(messages)}), len(messages)]
+        return [(messages[a:b], offsets[b] if b < len(messages) else end) for a, b in pairwise(edges)]
+
+    def close(self) -> None:
+        """The process ends in order. What is on record stays, if it is of any use."""
+        if self.known or self._flight.found():
+            self._flight.close()
+        else:
+            self._flight.forget()
+
+    def _accused(self, place: Place, history: bool, case: Case, messages: Sequence[Any]) -> list[int]:
+        """The records at which the process died once, but for those tried out already."""
+        return [
+            i
+            for i, message in enumerate(messages)
+            if case.deaths.get(message.offset()) == PROVEN - 1
+            and (place, history, message.offset()) not in self._acquitted
+        ]
+
+    def _try(self, place: Place, history: bool, offset: int, run: Callable[[], object]) -> None:
+        """Try an accused record out in a child. Should the process itself end meanwhile, the record was met a second time."""
+
+        def act() -> None:
+            self._flight.close()  # the child's: one that outlives its parent must not keep the file locked
+            run()
+
+        self._flight.name(offset)
+        deadly = self._dies(act)
+        telemetry.tried(place, offset, deadly)
+        if deadly:
+            self.known.convict(place, history, offset)
+        else:
+            self._acquitted.add((place, history, offset))
+
+    def _apart(self, case: Case, messages: Sequence[Any]) -> Apart:
+        offsets = [m.offset() for m in messages]
+        deaths = [case.deaths.get(offset, 0) for offset in offsets]
+        return Apart(
+            lambda record: self._flight.name(offsets[record]),
+            frozenset(i for i, n in enumerate(deaths) if n >= PROVEN),
+            frozenset(i for i, n in enumerate(deaths) if n > PROVEN),
+        )
+
+
+def witness(folder: Path, instance: str) -> Witness:
+    """The witness of a named worker, whose records lie in `folder`. If they cannot, or another worker of that name still
+    lives, this one goes without until it is started again."""
+    try:
+        known = Suspects(folder / f"{instance}.suspects", telemetry.not_on_record)
+        return Witness(InFlight(folder / f"{instance}.judging"), known)
+    except OSError as error:
+        telemetry.not_on_record(error)
+        return Witness()
