@@ -50,7 +50,7 @@ def run_exchange(settings: Settings, *, instance: str | None = None, metrics_por
         outbox = Outbox(settings, f"bus.exchange.{name}")
     except KafkaException as error:
         raise _unreachable(settings) from error
-    seen = witness(settings.home / "exchange", name) if instance else Witness()
+    seen = witness(settings, name) if instance else Witness()
     tools = Tools(
         outbox,
         RuleBook(key, registry),

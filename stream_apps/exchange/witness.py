@@ -1,8 +1,8 @@
 """Finds the record that kills the process which judges it, and keeps it away from native code. See README, "Poison".
 
 A death while a slice was judged makes its range suspect: its records are then judged one by one. A death at a record judged
-alone accuses that record: a child process tries it out. What kills the child as well, or the worker alone a second time, is
-proven: it becomes a dead letter unseen.
+alone accuses that record: a process made for it tries it out. What kills that one as well, or the worker alone a second
+time, is proven: it becomes a dead letter unseen.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
-from schemas.errors import TransientError
+from infra.runtime.settings import Settings
+from schemas.ids import resource_of
 from stream_apps.exchange import telemetry
 from stream_apps.exchange.gaps import GapWatch
 from stream_apps.exchange.inflight import NOBODY, InFlight
 from stream_apps.exchange.judge import Apart, Judged, judge
-from stream_apps.exchange.probe import dies
 from stream_apps.exchange.suspects import PROVEN, Case, Suspects
+from stream_apps.exchange.trial import Record, dies, in_force
 from stream_apps.exchange.views import Lane, Rules
 from stream_apps.transport.unit import Place, Slice
 
-ALONE = 200
-"""Suspect records judged one by one in one transaction: about as long as a unit takes otherwise."""
+ALONE = 100
+"""Suspect records judged one by one in one transaction: a tenth of a second for each different view."""
 
 
 class Witness:
@@ -35,9 +35,9 @@ class Witness:
         self,
         flight: InFlight | None = None,
         known: Suspects | None = None,
-        dies: Callable[[Callable[[], object]], bool] = dies,
+        dies: Callable[[Record], bool] = lambda record: False,
     ) -> None:
-        """Without a file it learns from nothing, since nothing of it outlives the process."""
+        """`dies` tries a record out. Without files nothing is learnt, since nothing outlives the process."""
         self._flight = InFlight() if flight is None else flight
         self.known = Suspects() if known is None else known
         self._dies = dies
@@ -59,25 +59,23 @@ class Witness:
         *,
         history: bool = False,
     ) -> Judged:
-        """`judge.judge`, on record. An error that ends the process leaves its trace as a death does (native code panics with
-        an exception of its own); a TransientError does not."""
-
-        def run(some: Sequence[Any], watching: GapWatch, apart: Apart | None = None) -> Judged:
-            return judge(some, rules, lanes, watching, at_ms, history=history, apart=apart)
-
+        """`judge.judge`, on record. A panic of native code, which is no `Exception`, leaves its trace as a death does. Errors do
+        not: they are ours, or another service's, and no proof against a record."""
         if not messages:
-            return run(messages, watch)
+            return judge(messages, rules, lanes, watch, at_ms, history=history)
         start, end = messages[0].offset(), messages[-1].offset() + 1
         self._flight.begin(place, start, end, start if len(messages) == 1 else NOBODY, history)
         try:
             case, apart = self.known.of(place, history), None
             if case is not None and case.touches(start, end):
-                for record in self._accused(place, history, case, messages):
-                    alone = GapWatch(watch.before, [watch.keys[record]], watch.hashed)
-                    self._try(place, history, messages[record].offset(), partial(run, [messages[record]], alone))
+                state, gaps = in_force(rules, lanes), frozenset(watch.before)
+                for message in self._accused(place, history, case, messages):
+                    key, value = message.key() or b"", message.value()
+                    record = Record(key, value, state, resource_of(place.topic), gaps, at_ms, history)
+                    self._try(place, message.offset(), record)
                 apart = self._apart(case, messages)
-            result = run(messages, watch, apart)
-        except TransientError:
+            result = judge(messages, rules, lanes, watch, at_ms, history=history, apart=apart)
+        except Exception:
             self._flight.end()
             raise
         self._flight.end()
@@ -111,29 +109,24 @@ class Witness:
         else:
             self._flight.forget()
 
-    def _accused(self, place: Place, history: bool, case: Case, messages: Sequence[Any]) -> list[int]:
+    def _accused(self, place: Place, history: bool, case: Case, messages: Sequence[Any]) -> list[Any]:
         """The records at which the process died once, but for those tried out already."""
         return [
-            i
-            for i, message in enumerate(messages)
+            message
+            for message in messages
             if case.deaths.get(message.offset()) == PROVEN - 1
             and (place, history, message.offset()) not in self._acquitted
         ]
 
-    def _try(self, place: Place, history: bool, offset: int, run: Callable[[], object]) -> None:
-        """Try an accused record out in a child. Should the process itself end meanwhile, the record was met a second time."""
-
-        def act() -> None:
-            self._flight.close()  # the child's: one that outlives its parent must not keep the file locked
-            run()
-
+    def _try(self, place: Place, offset: int, record: Record) -> None:
+        """Try an accused record out. Should this process end meanwhile, it was met a second time."""
         self._flight.name(offset)
-        deadly = self._dies(act)
+        deadly = self._dies(record)
         telemetry.tried(place, offset, deadly)
         if deadly:
-            self.known.convict(place, history, offset)
+            self.known.convict(place, record.history, offset)
         else:
-            self._acquitted.add((place, history, offset))
+            self._acquitted.add((place, record.history, offset))
 
     def _apart(self, case: Case, messages: Sequence[Any]) -> Apart:
         offsets = [m.offset() for m in messages]
@@ -145,12 +138,13 @@ class Witness:
         )
 
 
-def witness(folder: Path, instance: str) -> Witness:
-    """The witness of a named worker, whose records lie in `folder`. If they cannot, or another worker of that name still
-    lives, this one goes without until it is started again."""
+def witness(settings: Settings, instance: str) -> Witness:
+    """The witness of a named worker, whose records lie in the state folder. If they cannot, or another worker of that name
+    still lives, this one goes without until it is started again."""
+    folder = settings.home / "exchange"
     try:
         known = Suspects(folder / f"{instance}.suspects", telemetry.not_on_record)
-        return Witness(InFlight(folder / f"{instance}.judging"), known)
+        return Witness(InFlight(folder / f"{instance}.judging"), known, partial(dies, settings))
     except OSError as error:
         telemetry.not_on_record(error)
         return Witness()

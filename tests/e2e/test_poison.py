@@ -1,0 +1,149 @@
+"""A record kills the process that judges it, and the rest of the city goes on."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import time
+from collections import Counter
+from pathlib import Path
+from urllib.request import urlopen
+
+from infra.runtime.settings import Settings
+from schemas.ids import DEAD_LETTER_TOPIC
+from tests.conftest import Cluster
+from tests.kit.exchange_lab import Lab, Worker, row, with_key, within
+from tests.kit.poison import poisoned_by
+
+_N = 150
+_AT = 70
+"""Which of the records kills."""
+
+
+def test_an_offset_that_kills_the_worker_twice_is_isolated_the_third_time_and_its_neighbours_arrive_once(
+    cluster: Cluster, unique: str, tmp_path: Path
+) -> None:
+    lab, worker = start(with_key(cluster.settings), unique, tmp_path)
+    lab.open(1)
+    lab.publish([("c", None, row(i)) for i in range(_N)])
+    worker.start()
+    try:
+        lab.settled()
+        worker.stop()
+        before = lab.end()
+        poison = lab.values([("u", row(_AT), row(_AT, name=unique))])
+        changes = [lab.values([("u", row(i), row(i, amount=2))])[0] for i in range(_N)]
+        lab.write([*changes[:_AT], *poison, *changes[_AT + 1 :]])
+        lab.publish([("u", row(_AT), row(_AT))])  # unchanged, but for the gap
+        assert deaths(worker) == 2
+        lab.settled()
+        expected = Counter({f"k{i}".encode(): 2 for i in range(_N)}) + Counter({b"k70": 2})
+        found = lab.released(1)
+        assert Counter(key for key, _ in found) == expected  # the row, its delete, the tombstone, the row again
+        assert [v and v["op"] for k, v in found if k == b"k70"] == ["c", "d", None, "u"]
+        assert {v["after"]["amount"] for k, v in found[_N:] if v and k != b"k70"} == {2}
+        (letter,) = [m for m in lab.messages(DEAD_LETTER_TOPIC) if lab.topic.encode() in m.value()]
+        assert letter.key() == f"{lab.topic}:0:{offset_of(lab, poison[0][1])}".encode()
+        said = json.loads(letter.value())
+        assert (said["reason"], said["grant"]) == ("kills_worker", None)
+        assert said["offset"] >= before
+        assert unique not in str({k: v for k, v in said.items() if k != "topic"})
+        assert (
+            metric(worker, f'bus_exchange_dead_letters_total{{reason="kills_worker",resource="{lab.resource}"}}') == 1
+        )
+        assert metric(worker, f'bus_exchange_deaths_total{{resource="{lab.resource}",stage="record"}}') == 1
+    finally:
+        worker.stop()
+    assert list((lab.settings.home / "exchange").glob(f"{unique}*")) == []
+
+
+def test_an_offset_that_kills_in_the_history_is_isolated_for_the_grant_that_catches_up(
+    cluster: Cluster, unique: str, tmp_path: Path
+) -> None:
+    lab, worker = start(with_key(cluster.settings), unique, tmp_path)
+    lab.publish([("c", None, row(i)) for i in range(_N)])
+    lab.publish([("u", row(_AT), row(_AT, name=unique))])  # nobody is granted anything: it is counted, not judged
+    worker.start()
+    try:
+        lab.settled()
+        lab.open(1)
+        assert deaths(worker, running=True) == 2
+        within(30, lambda: lab.committed()[1].live > 0 and lab.committed()[1].replay is None)
+        lab.publish([("c", None, row(_N))])
+        lab.settled()
+        expected = Counter({f"k{i}".encode(): 1 for i in range(_N + 1)}) + Counter({b"k70": 2})
+        assert Counter(key for key, _ in lab.released(1)) == expected
+        assert [v and v["op"] for k, v in lab.released(1) if k == b"k70"] == ["c", "d", None]
+        letters = [json.loads(m.value()) for m in lab.messages(DEAD_LETTER_TOPIC) if lab.topic.encode() in m.value()]
+        assert [(said["offset"], said["reason"]) for said in letters] == [(_N, "kills_worker")]
+    finally:
+        worker.stop()
+    assert list((lab.settings.home / "exchange").glob(f"{unique}*")) == []
+
+
+def test_kills_while_suspect_records_are_judged_one_by_one_isolate_none_of_them(
+    cluster: Cluster, unique: str, tmp_path: Path
+) -> None:
+    lab, worker = start(with_key(cluster.settings), unique, tmp_path)
+    lab.open(1)
+    n = 3_000
+    lab.publish([("c", None, row(i)) for i in range(n)])
+    folder = lab.settings.home / "exchange"
+    worker.start()
+    try:
+        within(30, lambda: lab.committed()[0] > 0)
+        worker.kill()
+        lab.publish([("c", None, row(i)) for i in range(n, 2 * n)])
+        for _ in range(4):
+            worker.start()
+            within(30, lambda: judging(folder / f"{unique}.judging"))
+            worker.kill()
+        worker.start()
+        lab.settled(60)
+    finally:
+        worker.stop()
+    assert Counter(key for key, _ in lab.released(1)) == {f"k{i}".encode(): 1 for i in range(2 * n)}
+    assert not [m for m in lab.messages(DEAD_LETTER_TOPIC) if lab.topic.encode() in m.value()]
+    assert "died_judging" in worker.log.read_text()
+
+
+def start(settings: Settings, unique: str, folder: Path) -> tuple[Lab, Worker]:
+    """A resource, and a worker named for the test that dies of every record that holds the test's word."""
+    lab = Lab(settings, unique)
+    lab.apply()
+    return lab, Worker(settings, folder / "worker.log", [unique], poisoned_by(f"{unique}"))
+
+
+def deaths(worker: Worker, running: bool = False) -> int:
+    """How often the worker is killed and started again until it has isolated a record."""
+    died = 0
+    if not running:
+        worker.start()
+    while '"kills_worker"' not in worker.log.read_text():
+        if worker.process.poll() is not None:
+            assert worker.process.wait() == -signal.SIGKILL
+            died += 1
+            assert died < 4
+            worker.start()
+        time.sleep(0.05)
+    return died
+
+
+def judging(page: Path) -> bool:
+    """Whether a worker is judging at this moment, as its page says."""
+    return page.exists() and page.read_bytes()[:1] in (b"\x01", b"\x02")
+
+
+def offset_of(lab: Lab, value: bytes) -> int:
+    """Where a value was written."""
+    (found,) = [m.offset() for m in lab.messages(lab.topic) if m.value() == value]
+    return int(found)
+
+
+def metric(worker: Worker, name: str) -> float:
+    """What the running worker counts."""
+    port = re.findall(r'"port": (\d+)', worker.log.read_text())[-1]
+    with urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+        lines = answer.read().decode().splitlines()
+    return float(next(line.rpartition(" ")[2] for line in lines if line.startswith(name)))
