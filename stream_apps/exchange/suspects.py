@@ -20,14 +20,20 @@ _Key = tuple[Place, bool]
 
 @dataclass(slots=True)
 class Case:
-    """Suspicions about one partition: ranges [start, end), and deaths by offset while that record was judged alone."""
+    """Suspicions about one partition: ranges [start, end), deaths by offset while that record was judged alone, and the
+    offsets that were tried out."""
 
     ranges: list[tuple[int, int]] = field(default_factory=list)
     deaths: dict[int, int] = field(default_factory=dict)
+    tried: set[int] = field(default_factory=set)
 
     def touches(self, start: int, end: int) -> bool:
         """Whether any of the offsets [start, end) is suspect."""
         return any(start < hi and lo < end for lo, hi in self.ranges)
+
+    def accused(self, offset: int) -> bool:
+        """Whether a record is to be tried out: one death is no proof, and a trial is held once."""
+        return self.deaths.get(offset) == 1 and offset not in self.tried
 
 
 class Suspects:
@@ -52,6 +58,11 @@ class Suspects:
             case.deaths[left.alone] = case.deaths.get(left.alone, 0) + 1
         self._write()
 
+    def tried(self, place: Place, history: bool, offset: int) -> None:
+        """This record is about to be tried out. Written first, so that a trial that ends the worker is not held for ever."""
+        self._cases[place, history].tried.add(offset)
+        self._write()
+
     def convict(self, place: Place, history: bool, offset: int) -> None:
         """It is proven that this record kills."""
         self._cases[place, history].deaths[offset] = PROVEN
@@ -64,6 +75,7 @@ class Suspects:
             return
         case.ranges = [(lo, hi) for lo, hi in case.ranges if at < hi]
         case.deaths = {offset: n for offset, n in case.deaths.items() if case.touches(offset, offset + 1)}
+        case.tried &= case.deaths.keys()
         if not case.ranges:
             del self._cases[place, history]
         self._write()
@@ -96,6 +108,7 @@ def _said(key: _Key, case: Case) -> dict[str, object]:
         "history": history,
         "ranges": case.ranges,
         "deaths": sorted(case.deaths.items()),
+        "tried": sorted(case.tried),
     }
 
 
@@ -105,7 +118,9 @@ def _read(path: Path) -> dict[_Key, Case]:
         said = json.loads(path.read_text())
         return {
             (Place(str(one["topic"]), int(one["partition"])), bool(one["history"])): Case(
-                [(int(lo), int(hi)) for lo, hi in one["ranges"]], {int(o): int(n) for o, n in one["deaths"]}
+                [(int(lo), int(hi)) for lo, hi in one["ranges"]],
+                {int(o): int(n) for o, n in one["deaths"]},
+                set(map(int, one["tried"])),
             )
             for one in said
         }

@@ -41,7 +41,6 @@ class Witness:
         self._flight = InFlight() if flight is None else flight
         self.known = Suspects() if known is None else known
         self._dies = dies
-        self._acquitted: set[tuple[Place, bool, int]] = set()
         left = self._flight.found()
         self._flight.end()  # first: a death between these lines must not count twice
         if left is not None:
@@ -64,16 +63,16 @@ class Witness:
         if not messages:
             return judge(messages, rules, lanes, watch, at_ms, history=history)
         start, end = messages[0].offset(), messages[-1].offset() + 1
+        case, apart = self.known.of(place, history), None
+        if case is not None and case.touches(start, end):
+            state, gaps = in_force(rules, lanes), frozenset(watch.before)
+            for message in [m for m in messages if case.accused(m.offset())]:
+                key, value = message.key() or b"", message.value()
+                record = Record(key, value, state, resource_of(place.topic), gaps, at_ms, history)
+                self._try(place, message.offset(), record)
+            apart = self._apart(case, messages)
         self._flight.begin(place, start, end, start if len(messages) == 1 else NOBODY, history)
         try:
-            case, apart = self.known.of(place, history), None
-            if case is not None and case.touches(start, end):
-                state, gaps = in_force(rules, lanes), frozenset(watch.before)
-                for message in self._accused(place, history, case, messages):
-                    key, value = message.key() or b"", message.value()
-                    record = Record(key, value, state, resource_of(place.topic), gaps, at_ms, history)
-                    self._try(place, message.offset(), record)
-                apart = self._apart(case, messages)
             result = judge(messages, rules, lanes, watch, at_ms, history=history, apart=apart)
         except Exception:
             self._flight.end()
@@ -109,24 +108,14 @@ class Witness:
         else:
             self._flight.forget()
 
-    def _accused(self, place: Place, history: bool, case: Case, messages: Sequence[Any]) -> list[Any]:
-        """The records at which the process died once, but for those tried out already."""
-        return [
-            message
-            for message in messages
-            if case.deaths.get(message.offset()) == PROVEN - 1
-            and (place, history, message.offset()) not in self._acquitted
-        ]
-
     def _try(self, place: Place, offset: int, record: Record) -> None:
-        """Try an accused record out. Should this process end meanwhile, it was met a second time."""
-        self._flight.name(offset)
+        """Try an accused record out, once. Nothing is in flight meanwhile: a trial takes so long that it may be what an
+        unrelated kill hits."""
+        self.known.tried(place, record.history, offset)
         deadly = self._dies(record)
         telemetry.tried(place, offset, deadly)
         if deadly:
             self.known.convict(place, record.history, offset)
-        else:
-            self._acquitted.add((place, record.history, offset))
 
     def _apart(self, case: Case, messages: Sequence[Any]) -> Apart:
         offsets = [m.offset() for m in messages]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
+import struct
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -87,25 +90,44 @@ def test_kills_while_suspect_records_are_judged_one_by_one_isolate_none_of_them(
 ) -> None:
     lab, worker = start(with_key(cluster.settings), unique, tmp_path)
     lab.open(1)
-    n = 3_000
+    n = 2_000
     lab.publish([("c", None, row(i)) for i in range(n)])
-    folder = lab.settings.home / "exchange"
-    worker.start()
+    page = lab.settings.home / "exchange" / f"{unique}.judging"
+    met: set[int] = {-1}
     try:
-        within(30, lambda: lab.committed()[0] > 0)
-        worker.kill()
-        lab.publish([("c", None, row(i)) for i in range(n, 2 * n)])
-        for _ in range(4):
-            worker.start()
-            within(30, lambda: judging(folder / f"{unique}.judging"))
-            worker.kill()
+        killed_at_work(worker, page, lambda at: at == -1)
+        lab.publish([("c", None, row(i)) for i in range(n, n + 100)])
+        for _ in range(2):
+            met.add(killed_at_work(worker, page, lambda at: at not in met))
         worker.start()
         lab.settled(60)
     finally:
         worker.stop()
-    assert Counter(key for key, _ in lab.released(1)) == {f"k{i}".encode(): 1 for i in range(2 * n)}
+    assert Counter(key for key, _ in lab.released(1)) == {f"k{i}".encode(): 1 for i in range(n + 100)}
     assert not [m for m in lab.messages(DEAD_LETTER_TOPIC) if lab.topic.encode() in m.value()]
-    assert "died_judging" in worker.log.read_text()
+    said = worker.log.read_text()
+    assert (said.count('"died_judging"'), said.count('"outcome": "dies"')) == (3, 0)
+    assert said.count('"outcome": "lives"') >= 2
+
+
+def killed_at_work(worker: Worker, page: Path, when: Callable[[int], bool]) -> int:
+    """The worker, started and killed while it judges one record alone, or several (-1), when that is wanted; its offset."""
+    found = [-1]
+    lives = worker.log.read_text().count('"started"') if worker.log.exists() else 0
+    worker.start()
+    within(20, lambda: worker.log.read_text().count('"started"') > lives)
+
+    def caught() -> bool:
+        os.kill(worker.process.pid, signal.SIGSTOP)
+        state, _, _, _, found[0], _ = struct.unpack_from("6q", page.read_bytes())
+        if state and when(found[0]):
+            return True
+        os.kill(worker.process.pid, signal.SIGCONT)
+        return False
+
+    within(30, caught)
+    worker.kill()
+    return found[0]
 
 
 def start(settings: Settings, unique: str, folder: Path) -> tuple[Lab, Worker]:
@@ -128,11 +150,6 @@ def deaths(worker: Worker, running: bool = False) -> int:
             worker.start()
         time.sleep(0.05)
     return died
-
-
-def judging(page: Path) -> bool:
-    """Whether a worker is judging at this moment, as its page says."""
-    return page.exists() and page.read_bytes()[:1] in (b"\x01", b"\x02")
 
 
 def offset_of(lab: Lab, value: bytes) -> int:

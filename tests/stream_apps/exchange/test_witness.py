@@ -222,7 +222,25 @@ def test_kills_for_other_reasons_isolate_no_record_wherever_they_hit(tmp_path: P
     assert life.bench.events(life.topic) == whole.bench.events(whole.topic)
 
 
-def test_a_record_acquitted_is_not_tried_again_by_the_same_process(tmp_path: Path) -> None:
+def test_a_kill_while_a_record_is_tried_out_accuses_nobody_and_the_trial_is_not_held_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(record: Record) -> bool:
+        raise Died
+
+    died_alone_at(tmp_path, 3)
+    second = Life(tmp_path)
+    messages = records(second.bench, None)
+    with monkeypatch.context() as patch:
+        patch.setattr(second.bench.exchange.tools.witness, "_dies", killed)
+        second.dies_of(messages)
+    third = Life(tmp_path, deadly=True)
+    third.handle(messages)
+    assert (third.tried, third.reasons()) == ([], [])
+    assert third.bench.ops(third.topic) == ["c"] * 6
+
+
+def test_a_record_acquitted_is_not_tried_again(tmp_path: Path) -> None:
     died_alone_at(tmp_path, 3)
     life = Life(tmp_path)
     life.bench.sender.refuse = ["x", "x"]
