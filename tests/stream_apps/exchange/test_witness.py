@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infra.runtime.settings import Settings
@@ -356,6 +356,7 @@ def three_grants() -> Bench:
     return bench
 
 
+@settings(deadline=None)
 @given(events=EVENTS, history=st.booleans(), gap=st.booleans())
 def test_records_judged_one_by_one_give_byte_for_byte_what_they_give_together(
     three_grants: Bench, events: list[Any], history: bool, gap: bool
@@ -428,16 +429,16 @@ def test_half_a_page_says_nothing(tmp_path: Path, page: bytes) -> None:
 
 
 def test_a_worker_whose_name_another_process_holds_goes_without_a_record(tmp_path: Path) -> None:
-    settings = Settings(home=tmp_path)
-    one = witness(settings, "w")
+    home = Settings(home=tmp_path)
+    one = witness(home, "w")
     one._flight.begin(PLACE, 0, 3, NOBODY, False)
-    two = witness(settings, "w")
+    two = witness(home, "w")
     two._flight.begin(PLACE, 5, 6, NOBODY, False)
     assert one._flight.found() == Judging(PLACE, 0, 3, None, False)
     assert not two.known
     two.close()
     one.close()
-    three = witness(settings, "w")
+    three = witness(home, "w")
     assert three.known
     three.close()
 
@@ -471,11 +472,11 @@ def ask(tmp_path: Path) -> Callable[[str, str], Record]:
 def test_a_trial_tells_a_record_that_kills_from_one_that_does_not(
     tmp_path: Path, ask: Callable[[str, str], Record], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = Settings(key_file=tmp_path / "master.key", registry_url="http://127.0.0.1:9")
+    there = Settings(key_file=tmp_path / "master.key", registry_url="http://127.0.0.1:9")
     for name, value in poisoned_by(POISON).items():
         monkeypatch.setenv(name, value)
-    assert dies(settings, ask(POISON, "c"))
-    assert not dies(settings, ask("x", "u"))
+    assert dies(there, ask(POISON, "c"))
+    assert not dies(there, ask("x", "u"))
 
 
 def test_a_trial_that_cannot_be_held_proves_nothing(tmp_path: Path, ask: Callable[[str, str], Record]) -> None:
