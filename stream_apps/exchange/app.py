@@ -26,6 +26,7 @@ from stream_apps.exchange.policy_watch import PolicyWatch
 from stream_apps.exchange.replay import Replayer
 from stream_apps.exchange.topics import KnownTopics
 from stream_apps.exchange.views import RuleBook
+from stream_apps.exchange.witness import Witness, witness
 from stream_apps.exchange.worker import Exchange, Tools
 from stream_apps.transport.app import UnitApp, create_app, on_units, run_app
 from stream_apps.transport.source import Source
@@ -35,7 +36,8 @@ from stream_apps.transport.unit import Place
 def run_exchange(settings: Settings, *, instance: str | None = None, metrics_port: int | None = None) -> None:
     """Exchange until SIGTERM or SIGINT. Blocks; call it in the main thread of a process that does nothing else.
 
-    instance      names the worker; a restart under the same name takes over at once. By default a new name is made
+    instance      names the worker; a restart under the same name takes over at once, and knows what the last one died of.
+                  By default a new name is made
     metrics_port  where metrics are served (0: any free port, None: nowhere)
     Raises BusError for what ended it otherwise; whoever supervises starts another process.
     """
@@ -48,12 +50,14 @@ def run_exchange(settings: Settings, *, instance: str | None = None, metrics_por
         outbox = Outbox(settings, f"bus.exchange.{name}")
     except KafkaException as error:
         raise _unreachable(settings) from error
+    seen = witness(settings, name) if instance else Witness()
     tools = Tools(
         outbox,
         RuleBook(master.ring, registry),
         KnownTopics(client),
         KeyHash(master.key),
         lambda places: _begins(client, places),
+        witness=seen,
     )
     worker = _Worker(settings, tools)
     try:
@@ -66,6 +70,7 @@ def run_exchange(settings: Settings, *, instance: str | None = None, metrics_por
     finally:
         gc.enable()
         worker.stop()
+        seen.close()
         outbox.close()
         registry.close()
 

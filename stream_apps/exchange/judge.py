@@ -7,7 +7,7 @@ its neighbours up: its row is deleted where it may have been delivered before, a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from confluent_kafka import Message
 
-from schemas.codec import Decoded
+from schemas.codec import ChangeDecoder, Decoded
 from schemas.errors import PermanentError
 from stream_apps.exchange.gaps import GapWatch
 from stream_apps.exchange.outbox import Entry
@@ -24,6 +24,8 @@ from stream_apps.policy import Outcome, delete_for_keys, evaluate
 
 MAX_EVENT_BYTES = (8 << 20) - 4096
 """Key and value of an event, with room for what Kafka adds to the largest message it takes."""
+KILLS_WORKER = "kills_worker"
+"""Why a record is a fault that was not looked at: the process that judges it dies."""
 _MANY_PASSES = 10
 
 
@@ -60,6 +62,17 @@ class Judged:
         return len({f.record for f in self.faults})
 
 
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """How records that may kill this process are judged: each by itself, with the same result. `at` is told a record's
+    position before anything is done with it, again and again. Of `killers` nothing but the Kafka key is touched, and of
+    `unkeyed`, a part of them, not even that: a key that kills was never released, so no row waits for its delete."""
+
+    at: Callable[[int], None]
+    killers: frozenset[int] = frozenset()
+    unkeyed: frozenset[int] = frozenset()
+
+
 def judge(
     messages: Sequence[Message],
     rules: Rules,
@@ -68,8 +81,10 @@ def judge(
     at_ms: int,
     *,
     history: bool = False,
+    apart: Apart | None = None,
 ) -> Judged:
-    """The records of one slice under `lanes`, at one moment. `history`: nothing is known to have been delivered.
+    """The records of one slice under `lanes`, at one moment. `history`: nothing is known to have been delivered. `apart`:
+    judge each record by itself.
 
     Raises TransientError if the registry is needed and out of reach.
     """
@@ -78,17 +93,19 @@ def judge(
     out.gaps = watch.after(())
     if not lanes or rules.decoder is None or out.tombstones == len(values):
         return out
-    filled = np.array([i for i, v in enumerate(values) if v is not None], np.int32)
-    decoded = rules.decoder.decode([v for v in values if v is not None])
-    records = filled[decoded.rows]
-    out.published = _milliseconds(decoded)
-    bad = [Fault(int(filled[b.position]), b.reason.value) for b in decoded.bad]
-    _settle(_Slice(decoded, records, watch, at_ms, history, bad), lanes, out)
+    filled = [i for i, v in enumerate(values) if v is not None]
+    groups = [filled] if apart is None else [[one] for one in filled]
+    parts = [_decoded(rules.decoder, values, group, watch, at_ms, history, apart) for group in groups]
+    out.published = np.concatenate([_milliseconds(part.decoded) for part in parts])
+    _settle(parts, lanes, apart, out)
     return out
 
 
 @dataclass(slots=True)
-class _Slice:
+class _Part:
+    """Records judged together: those of a slice, or one of them."""
+
+    first: int
     decoded: Decoded
     records: npt.NDArray[np.int32]
     watch: GapWatch
@@ -100,35 +117,58 @@ class _Slice:
         return np.zeros(len(self.records), bool) if self.history else self.watch.known(self.records, faulty)
 
 
-def _settle(part: _Slice, lanes: Sequence[Lane], out: Judged) -> None:
+def _decoded(
+    decoder: ChangeDecoder,
+    values: Sequence[Any],
+    group: Sequence[int],
+    watch: GapWatch,
+    at_ms: int,
+    history: bool,
+    apart: Apart | None,
+) -> _Part:
+    """The records at some positions, decoded; a killer is not."""
+    first = group[0]
+    if apart is not None:
+        apart.at(first)
+        if first in apart.killers:
+            nothing = decoder.decode([])
+            return _Part(first, nothing, nothing.rows, watch, at_ms, history, [Fault(first, KILLS_WORKER)])
+    decoded = decoder.decode([values[i] for i in group])
+    filled = np.array(group, np.int32)
+    bad = [Fault(int(filled[b.position]), b.reason.value) for b in decoded.bad]
+    return _Part(first, decoded, filled[decoded.rows], watch, at_ms, history, bad)
+
+
+def _settle(parts: Sequence[_Part], lanes: Sequence[Lane], apart: Apart | None, out: Judged) -> None:
     """Judge again while new faults come up: the neighbours of a fault under its key must not be suppressed."""
-    faulty = {f.record for f in part.bad}
+    watch, bad = parts[0].watch, [f for part in parts for f in part.bad]
+    faulty = {f.record for f in bad}
     broken: set[tuple[Any, ...]] = set()
     for _ in range(_MANY_PASSES):
-        known = part.known(faulty)
+        known = [part.known(faulty) for part in parts]
         made: dict[tuple[Any, ...], _Made] = {}
         for lane in lanes:
-            same = _same(part, lane)
+            same = _same(parts[0], lane)
             if same not in made and same not in broken:
                 try:
-                    made[same] = _make(part, lane, known)
+                    made[same] = _joined([_make(*one, lane, apart) for one in zip(parts, known, strict=True)])
                 except PermanentError:
                     broken.add(same)
         found = faulty | {i for m in made.values() for i in m.faults}
         if found == faulty:
             break
         faulty = found
-    out.faults = list(part.bad)
+    out.faults = bad
     for lane in lanes:
-        same = _same(part, lane)
+        same = _same(parts[0], lane)
         if same in broken:
             out.broken.append(lane)
         else:
             _deliver(made[same], lane, out)
-    out.gaps = part.watch.after(faulty)
+    out.gaps = watch.after(faulty)
 
 
-def _same(part: _Slice, lane: Lane) -> tuple[Any, ...]:
+def _same(part: _Part, lane: Lane) -> tuple[Any, ...]:
     """Equal for grants whose events of this slice are the same."""
     return lane.shared, lane.view.valid.covers(part.at_ms)
 
@@ -143,7 +183,18 @@ class _Made:
     outcomes: Counter[str]
 
 
-def _make(part: _Slice, lane: Lane, known: npt.NDArray[np.bool_] | None) -> _Made:
+def _joined(parts: list[_Made]) -> _Made:
+    """What was made of parts in their order, as if of all together."""
+    if len(parts) == 1:
+        return parts[0]
+    entries = [entry for part in parts for entry in part.entries]
+    faults = {record: why for part in parts for record, why in part.faults.items()}
+    return _Made(parts[0].lane, entries, faults, sum((part.outcomes for part in parts), Counter()))
+
+
+def _make(part: _Part, known: npt.NDArray[np.bool_] | None, lane: Lane, apart: Apart | None) -> _Made:
+    if apart is not None:
+        apart.at(part.first)
     released = evaluate(lane.view, part.decoded.batch, keys=lane.keys, at_ms=part.at_ms, known=known)
     keys, values = released.kafka_keys.to_pylist(), lane.codec.encode(released.events)
     failed = {int(part.records[row]): why.value for row, why in released.failed}
@@ -158,7 +209,7 @@ def _make(part: _Slice, lane: Lane, known: npt.NDArray[np.bool_] | None) -> _Mad
         for i, (position, k, v, d) in enumerate(zip(positions.tolist(), keys, values, released.deletes, strict=True))
         if i not in large
     ]
-    pieces += _deletes(part, lane, lost)
+    pieces += _deletes(part, lane, [i for i in lost if apart is None or i not in apart.unkeyed])
     pieces.sort(key=lambda piece: piece[0])
     entries: list[Entry] = []
     for _, entry, is_delete in pieces:
@@ -168,7 +219,7 @@ def _make(part: _Slice, lane: Lane, known: npt.NDArray[np.bool_] | None) -> _Mad
     return _Made(lane, entries, failed | {int(positions[i]): "too_large" for i in large}, outcomes)
 
 
-def _deletes(part: _Slice, lane: Lane, lost: Sequence[int]) -> list[tuple[int, Entry, bool]]:
+def _deletes(part: _Part, lane: Lane, lost: Sequence[int]) -> list[tuple[int, Entry, bool]]:
     """Deletes of the rows whose events are lost, from their raw keys alone. A Kafka key that is no key of the resource was
     never any row's, so nothing of it was delivered."""
     out: list[tuple[int, Entry, bool]] = []

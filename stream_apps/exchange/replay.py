@@ -9,7 +9,7 @@ is refused.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +21,6 @@ from schemas.errors import TransientError
 from schemas.ids import resource_of
 from stream_apps.exchange import telemetry
 from stream_apps.exchange.gaps import GapWatch
-from stream_apps.exchange.judge import judge
 from stream_apps.exchange.marks import Mark, Replaying
 from stream_apps.exchange.outbox import Aborted
 from stream_apps.exchange.standing import Standing, after_replay
@@ -99,7 +98,7 @@ class Replayer:
         try:
             while not self._stop.is_set() and self._exchange.owned.get(place) is standing:
                 messages, at = history.read(standing.next)
-                if (messages or at >= standing.next) and self._chunk(place, standing, messages, at):
+                if (messages or at >= standing.next) and self._chunks(place, standing, messages, at):
                     return
         except Aborted as abort:
             with self._exchange.lock:
@@ -111,7 +110,12 @@ class Replayer:
         finally:
             history.close()
 
-    def _chunk(self, place: Place, standing: Standing, messages: list[Message], at: int) -> bool:
+    def _chunks(self, place: Place, standing: Standing, messages: list[Message], at: int) -> bool:
+        """What was read, in one transaction, or in several if some of it may kill this process; whether the replay is over."""
+        pieces = self._exchange.tools.witness.pieces(place, messages, at, history=True)
+        return any(self._chunk(place, standing, some, upto) for some, upto in pieces)
+
+    def _chunk(self, place: Place, standing: Standing, messages: Sequence[Message], at: int) -> bool:
         """One transaction; whether the replay is over."""
         exchange = self._exchange
         with exchange.lock:
@@ -122,7 +126,8 @@ class Replayer:
             rules, grants = self._rules(place), self._grants(place, standing)
             lanes = [v for v in rules.lanes if v.grant.opened in grants]
             watch = GapWatch((), [m.key() or b"" for m in messages], exchange.tools.hashed)
-            result = judge(messages, rules, lanes, watch, now, history=True)
+            witness = exchange.tools.witness
+            result = witness.judge(place, messages, rules, lanes, watch, now, history=True)
             over = at >= standing.next or not lanes
             mark = replace(standing.mark, replay=Replaying(grants, at))
             broken = {v.grant.opened for v in result.broken}
@@ -133,6 +138,7 @@ class Replayer:
             work = exchange.work(place, messages, result, rules, {}, mark, state.epoch, now)
             final: Mark = replace(work.mark, off=work.mark.off | frozenset(broken))
             exchange.commit(work.outputs, {place: (standing.next, final)}, state.epoch, group)
+            witness.known.passed(place, standing.next if over else at, history=True)
             telemetry.judged_again(resource_of(place.topic), result)
             return over
 

@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 from infra.runtime.logs import logger
 from infra.runtime.metrics import BATCH_BUCKETS, LATENCY_BUCKETS, REGISTRY, counter, gauge, histogram
 from schemas.ids import resource_of
+from stream_apps.exchange.inflight import Judging
 from stream_apps.exchange.judge import Fault, Judged
 from stream_apps.transport.unit import Place
 
@@ -28,6 +29,11 @@ _JUDGED = counter(
 _OUT = counter("bus_exchange_out_events_total", "Events released to a grant's topic.", ["resource", "view"])
 _OUT_BYTES = counter("bus_exchange_out_bytes_total", "Bytes released to a grant's topic.", ["resource", "view"])
 _DEAD = counter("bus_exchange_dead_letters_total", "Dead letters.", ["resource", "reason"])
+_DEATHS = counter(
+    "bus_exchange_deaths_total",
+    "Times this worker was found to have died while it judged records (stage: slice), or one alone (record).",
+    ["resource", "stage"],
+)
 _WITHHELD = counter(
     "bus_exchange_withheld_events_total", "Records passed while a grant was withheld.", ["resource", "view", "reason"]
 )
@@ -183,3 +189,28 @@ def judged_again(resource: str, result: Judged) -> None:
         _OUT_BYTES.labels(resource, grant).inc(size)
     if result.faults:
         _dead_letters(resource, result.faults)
+
+
+def died_judging(left: Judging) -> None:
+    """The process before this one died while it judged these records."""
+    alone = left.alone is not None
+    _DEATHS.labels(resource_of(left.place.topic), "record" if alone else "slice").inc()
+    _log.warning(
+        "died_judging",
+        topic=left.place.topic,
+        partition=left.place.partition,
+        offset=left.alone if alone else left.start,
+        offsets=1 if alone else left.end - left.start,
+        stage="history" if left.history else "live",
+    )
+
+
+def tried(place: Place, offset: int, deadly: bool) -> None:
+    """A record at which this worker died was tried out in a child process."""
+    outcome = "dies" if deadly else "lives"
+    _log.warning("tried", topic=place.topic, partition=place.partition, offset=offset, outcome=outcome)
+
+
+def not_on_record(error: OSError) -> None:
+    """What is being judged, or what is suspect, cannot be kept in the state folder: a record that kills does so again."""
+    _log.error("not_on_record", error=error, path=error.filename, reason=error.strerror)

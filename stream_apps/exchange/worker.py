@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from schemas.errors import TransientError
@@ -20,11 +20,12 @@ from stream_apps.exchange import telemetry
 from stream_apps.exchange.breaker import Breaker
 from stream_apps.exchange.dead_letters import letters
 from stream_apps.exchange.gaps import GapWatch, KeyHash
-from stream_apps.exchange.judge import Judged, judge
+from stream_apps.exchange.judge import Judged
 from stream_apps.exchange.marks import Mark, read_mark
 from stream_apps.exchange.outbox import Aborted, Output
 from stream_apps.exchange.standing import Standing
 from stream_apps.exchange.views import Lane, RuleBook, Rules, last_change
+from stream_apps.exchange.witness import Witness
 from stream_apps.transport.unit import Committed, Feed, Place, Slice, Unit
 
 _RETRY_S = 0.5
@@ -73,6 +74,7 @@ class Tools:
     now_ms: Callable[[], int] = lambda: int(time.time() * 1000)
     stop_share: float = 0.5
     """A resource stops when more than this part of its records are faulty."""
+    witness: Witness = field(default_factory=Witness)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,7 @@ class Exchange:
         """One unit, one transaction, one epoch. Ends in `done` or `rewind`; an unknown error ends the process."""
         try:
             with self.lock:
-                self._attempt(unit)
+                whole = self._attempt(unit)
         except NotNow as wait:
             with self.lock:
                 self.wait(wait.place, wait.why, wait.error)
@@ -154,7 +156,10 @@ class Exchange:
             self._rewind(unit)
         else:
             self._aborts = 0
-            self.feed.done(unit)
+            if whole:
+                self.feed.done(unit)
+            else:
+                self._rewind(unit)  # to what was committed: the rest comes with the next units
 
     def undone(self, abort: Aborted) -> None:
         """Look again at what can be written before the next attempt. Under the lock."""
@@ -162,12 +167,14 @@ class Exchange:
         self.tools.topics.forget()
         self.tools.topics.refuse(abort.refused)
 
-    def _attempt(self, unit: Unit) -> None:
+    def _attempt(self, unit: Unit) -> bool:
+        """Whether all of the unit was committed: of slices that may kill this process a part is."""
         began, state, at_ms = time.perf_counter(), self.policy.state, self.tools.now_ms()
         self._continues(unit)
-        work = [self._judged(part, state, at_ms) for part in unit.slices]
+        slices = [self.tools.witness.first(part) for part in unit.slices]
+        work = [self._judged(part, state, at_ms) for part in slices]
         judged_at = time.perf_counter()
-        offsets = {part.place: (part.end, w.mark) for part, w in zip(unit.slices, work, strict=True)}
+        offsets = {part.place: (part.end, w.mark) for part, w in zip(slices, work, strict=True)}
         offsets |= {p: (self.owned[p].next, m) for p, m in self._due(state).items() if p not in offsets}
         self.commit([o for w in work for o in w.outputs], offsets, state.epoch, unit.group)
         released = self.tools.now_ms()
@@ -177,6 +184,7 @@ class Exchange:
             self._breaker(resource).passed(w.judged.records, w.judged.faulty)
             telemetry.judged(resource, w.judged, w.withheld, released)
         telemetry.unit_done(began, judged_at, time.perf_counter())
+        return all(part is given for part, given in zip(slices, unit.slices, strict=True))
 
     def _continues(self, unit: Unit) -> None:
         """Each partition goes on exactly where its last commit ended, and none has history to catch up on."""
@@ -194,7 +202,7 @@ class Exchange:
             if standing.pending(lanes):
                 raise NotNow(place, "replay")
             watch = GapWatch(standing.mark.gaps, [m.key() or b"" for m in part.messages], self.tools.hashed)
-            result = judge(part.messages, rules, lanes, watch, at_ms)
+            result = self.tools.witness.judge(place, part.messages, rules, lanes, watch, at_ms)
             if self._breaker(resource).trips(result.records, result.faulty):
                 raise NotNow(place, "stopped")
             return self.work(place, part.messages, result, rules, withheld, standing.mark, state.epoch, at_ms)
@@ -240,6 +248,7 @@ class Exchange:
         for place, (at, mark) in marks.items():
             standing = self.owned[place]
             standing.next, standing.mark, standing.announced = at, mark, True
+            self.tools.witness.known.passed(place, at)
 
     # -- what is due, in the policy thread
 

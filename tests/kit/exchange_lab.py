@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -211,6 +211,8 @@ class Worker:
     settings: Settings
     log: Path
     arguments: Sequence[str] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Variables beside those that name the cluster."""
     process: subprocess.Popen[bytes] = field(init=False)
 
     def start(self) -> None:
@@ -219,6 +221,7 @@ class Worker:
             "BUS_BOOTSTRAP_SERVERS": self.settings.bootstrap_servers or "",
             "BUS_REGISTRY_URL": self.settings.registry_url or "",
             "BUS_KEY_FILE": str(self.settings.key_file),
+            **self.environment,
         }
         with self.log.open("ab") as out:
             self.process = subprocess.Popen(

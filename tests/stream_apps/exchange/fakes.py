@@ -22,6 +22,7 @@ from stream_apps.exchange.gaps import KeyHash
 from stream_apps.exchange.marks import Mark, read_mark
 from stream_apps.exchange.outbox import Aborted, Output
 from stream_apps.exchange.views import RuleBook
+from stream_apps.exchange.witness import Witness
 from stream_apps.exchange.worker import Exchange, Tools
 from stream_apps.policy import compile_view
 from stream_apps.transport.unit import Committed, Place, Slice, Unit
@@ -145,7 +146,7 @@ class FakeRegistry:
 class Bench:
     """An exchange with everything around it faked, for resources with an `id`, a `district` and a `note`."""
 
-    def __init__(self) -> None:
+    def __init__(self, witness: Witness | None = None) -> None:
         self.sender, self.feed, self.topics, self.policy = FakeSender(), FakeFeed(), FakeTopics(), FakePolicy()
         self.registry = FakeRegistry()
         tools = Tools(
@@ -155,6 +156,7 @@ class Bench:
             KeyHash(MASTER),
             lambda places: dict.fromkeys(places, 0),
             lambda: NOW,
+            witness=witness or Witness(),
         )
         self.exchange = Exchange(tools, self.policy)
         self.exchange.feed = self.feed
