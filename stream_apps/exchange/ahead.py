@@ -12,7 +12,6 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import Protocol
 
 from stream_apps.exchange.judge import Judged
 from stream_apps.exchange.views import Lane, Rules
@@ -39,12 +38,6 @@ class Basis:
         return (self.start, self.gaps) == (other.start, other.gaps) and self.rules is other.rules and lanes
 
 
-class Judge(Protocol):
-    """How a slice is judged on a basis, at a moment."""
-
-    def __call__(self, part: Slice, basis: Basis, at_ms: int) -> Judged: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """A judged slice, and the moment (milliseconds since 1970 UTC) it was judged at."""
@@ -63,9 +56,9 @@ class _Work:
 class Ahead:
     """One thread that judges ahead. `begin` and `take` are called by whoever holds the exchange's lock."""
 
-    def __init__(self, judge: Judge, upcoming: Callable[[], Sequence[Slice]], now_ms: Callable[[], int]) -> None:
+    def __init__(self, judge: Callable[[Slice, Basis], Judgement], upcoming: Callable[[], Sequence[Slice]]) -> None:
         """`upcoming` waits a moment for the next unit to be complete, and gives its slices, or none."""
-        self._judge, self._upcoming, self._now_ms = judge, upcoming, now_ms
+        self._judge, self._upcoming = judge, upcoming
         self._queue: SimpleQueue[_Work] = SimpleQueue()
         self._work: _Work | None = None
         self._thread = threading.Thread(target=self._loop, name="exchange-ahead", daemon=True)
@@ -100,9 +93,8 @@ class Ahead:
                 for part in self._upcoming():
                     basis = work.bases.get(part.place)
                     if basis is not None and basis.start == part.start:
-                        at_ms = self._now_ms()
-                        work.found[part.place] = part, basis, Judgement(self._judge(part, basis, at_ms), at_ms)
-            except Exception:  # noqa: BLE001 - it is judged anew in its turn, and the error comes up there
+                        work.found[part.place] = part, basis, self._judge(part, basis)
+            except BaseException:  # noqa: BLE001 - it is judged anew in its turn, and the error or panic comes up there
                 work.found.clear()
             finally:
                 work.ended.set()

@@ -17,7 +17,7 @@ from schemas.errors import TransientError
 from schemas.ids import resource_of, source_topic
 from schemas.policy_log import PolicyState
 from stream_apps.exchange import telemetry
-from stream_apps.exchange.ahead import Ahead, Basis
+from stream_apps.exchange.ahead import Ahead, Basis, Judgement
 from stream_apps.exchange.breaker import Breaker
 from stream_apps.exchange.dead_letters import letters
 from stream_apps.exchange.gaps import GapWatch, KeyHash
@@ -112,7 +112,7 @@ class Exchange:
         self._epoch = -2
         self._changed: tuple[PolicyState | None, dict[str, int]] = (None, {})
         self._lag_at = 0.0
-        self.ahead = Ahead(self._judge, lambda: self.feed.upcoming(_UPCOMING_S), lambda: self.tools.now_ms())
+        self.ahead = Ahead(self._judge_now, lambda: self.feed.upcoming(_UPCOMING_S))
 
     # -- the Owner, in the poll thread
 
@@ -194,6 +194,10 @@ class Exchange:
                 if w.basis is not None
             }
         )
+
+    def _judge_now(self, part: Slice, basis: Basis) -> Judgement:
+        at_ms = self.tools.now_ms()
+        return Judgement(self._judge(part, basis, at_ms), at_ms)
 
     def _judge(self, part: Slice, basis: Basis, at_ms: int) -> Judged:
         watch = GapWatch(basis.gaps, [m.key() or b"" for m in part.messages], self.tools.hashed)
