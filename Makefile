@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 FRESH := .venv/.fresh
 
-.PHONY: setup demo demo-real test check bench fuzz format clean
+.PHONY: setup demo demo-real test check bench fuzz mutants format clean
 
 setup: $(FRESH)
 
@@ -38,9 +38,19 @@ bench: setup         ## every benchmark there is
 fuzz: setup          ## hostile input for everything that reads; FUZZ_MINUTES (10) and FUZZ_SEED (a new one)
 	@$(BIN)/python -m tests.fuzz --minutes "$${FUZZ_MINUTES:-10}" $${FUZZ_SEED:+--seed "$$FUZZ_SEED"}
 
+mutants: .venv-mutants/.fresh  ## how much the policy's tests notice: MUTANTS=600 SEED=1
+	@.venv-mutants/bin/python -m tests.mutation --sample $(or $(MUTANTS),600) --seed $(or $(SEED),1)
+
+.venv-mutants/.fresh: pyproject.toml constraints.txt
+	@echo "making .venv-mutants: mutmut asks for another click than Faust"
+	@test -x .venv-mutants/bin/python || $(PYTHON) -m venv .venv-mutants
+	@.venv-mutants/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@.venv-mutants/bin/pip install --quiet --disable-pip-version-check 'mutmut==3.8.1' 2>/dev/null
+	@touch $@
+
 format: setup
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf .venv .bus
+	rm -rf .venv .venv-mutants .bus

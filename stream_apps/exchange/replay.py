@@ -125,6 +125,7 @@ class Replayer:
             state, now = exchange.policy.state, exchange.tools.now_ms()
             rules, grants = self._rules(place), self._grants(place, standing)
             lanes = [v for v in rules.lanes if v.grant.opened in grants]
+            exchange.ahead.rest()  # one thread judges at a time
             watch = GapWatch((), [m.key() or b"" for m in messages], exchange.tools.hashed)
             witness = exchange.tools.witness
             result = witness.judge(place, messages, rules, lanes, watch, now, history=True)

@@ -29,7 +29,7 @@ ALONE = 100
 
 
 class Witness:
-    """Judges, and knows afterwards what it died of. Whoever holds the exchange's lock uses it."""
+    """Judges, and knows afterwards what it died of. One thread at a time: whoever holds the exchange's lock, or judges ahead for it."""
 
     def __init__(
         self,

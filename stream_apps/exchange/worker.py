@@ -17,6 +17,7 @@ from schemas.errors import TransientError
 from schemas.ids import resource_of, source_topic
 from schemas.policy_log import PolicyState
 from stream_apps.exchange import telemetry
+from stream_apps.exchange.ahead import Ahead, Basis, Judgement
 from stream_apps.exchange.breaker import Breaker
 from stream_apps.exchange.dead_letters import letters
 from stream_apps.exchange.gaps import GapWatch, KeyHash
@@ -32,6 +33,8 @@ _RETRY_S = 0.5
 _RETRY_MAX_S = 15.0
 _ABORTS_IN_A_ROW = 30
 _LAG_EVERY_S = 2.0
+_UPCOMING_S = 0.05
+"""Longest wait for the next unit to be complete, in which it could be judged ahead."""
 
 
 class Sender(Protocol):
@@ -86,6 +89,8 @@ class Work:
     outputs: list[Output]
     mark: Mark
     withheld: dict[str, str]
+    basis: Basis | None = None
+    """What it was judged on, unless it is history."""
 
 
 class NotNow(Exception):
@@ -109,6 +114,7 @@ class Exchange:
         self._epoch = -2
         self._changed: tuple[PolicyState | None, dict[str, int]] = (None, {})
         self._lag_at = 0.0
+        self.ahead = Ahead(self._judge_now, lambda: self.feed.upcoming(_UPCOMING_S))
 
     # -- the Owner, in the poll thread
 
@@ -176,6 +182,7 @@ class Exchange:
         judged_at = time.perf_counter()
         offsets = {part.place: (part.end, w.mark) for part, w in zip(slices, work, strict=True)}
         offsets |= {p: (self.owned[p].next, m) for p, m in self._due(state).items() if p not in offsets}
+        self._look_ahead(slices, work)
         self.commit([o for w in work for o in w.outputs], offsets, state.epoch, unit.group)
         released = self.tools.now_ms()
         for w in work:
@@ -185,6 +192,26 @@ class Exchange:
             telemetry.judged(resource, w.judged, w.withheld, released)
         telemetry.unit_done(began, judged_at, time.perf_counter())
         return all(part is given for part, given in zip(slices, unit.slices, strict=True))
+
+    def _look_ahead(self, slices: Sequence[Slice], work: Sequence[Work]) -> None:
+        """While this unit is being written, judge the next as if it were written already; but not where a record is suspected
+        of killing this process."""
+        suspects = self.tools.witness.known
+        self.ahead.begin(
+            {
+                part.place: replace(w.basis, start=part.end, gaps=w.mark.gaps)
+                for part, w in zip(slices, work, strict=True)
+                if w.basis is not None and suspects.of(part.place, history=False) is None
+            }
+        )
+
+    def _judge_now(self, part: Slice, basis: Basis) -> Judgement:
+        at_ms = self.tools.now_ms()
+        return Judgement(self._judge(part, basis, at_ms), at_ms)
+
+    def _judge(self, part: Slice, basis: Basis, at_ms: int) -> Judged:
+        watch = GapWatch(basis.gaps, [m.key() or b"" for m in part.messages], self.tools.hashed)
+        return self.tools.witness.judge(part.place, part.messages, basis.rules, basis.lanes, watch, at_ms)
 
     def _continues(self, unit: Unit) -> None:
         """Each partition goes on exactly where its last commit ended, and none has history to catch up on."""
@@ -201,11 +228,13 @@ class Exchange:
             lanes, withheld = self.writable(rules)
             if standing.pending(lanes):
                 raise NotNow(place, "replay")
-            watch = GapWatch(standing.mark.gaps, [m.key() or b"" for m in part.messages], self.tools.hashed)
-            result = self.tools.witness.judge(place, part.messages, rules, lanes, watch, at_ms)
+            basis = Basis(part.start, rules, lanes, standing.mark.gaps)
+            made = self.ahead.take(part, basis, at_ms)
+            result, at_ms = (made.result, made.at_ms) if made else (self._judge(part, basis, at_ms), at_ms)
             if self._breaker(resource).trips(result.records, result.faulty):
                 raise NotNow(place, "stopped")
-            return self.work(place, part.messages, result, rules, withheld, standing.mark, state.epoch, at_ms)
+            work = self.work(place, part.messages, result, rules, withheld, standing.mark, state.epoch, at_ms)
+            return replace(work, basis=basis)
         except TransientError as error:
             raise NotNow(place, "retry", error) from error
 

@@ -18,7 +18,7 @@ from schemas.errors import PermanentError
 from schemas.text import Text
 from stream_apps.transport.gather import Gathering
 from stream_apps.transport.source import Limits
-from stream_apps.transport.unit import Place, Unit
+from stream_apps.transport.unit import Place, Slice, Unit
 
 
 class Ledger:
@@ -58,6 +58,15 @@ class Ledger:
             self._moved = time.monotonic()
             self._change.notify_all()
             return self._in_flight
+
+    def upcoming(self, timeout: float) -> Sequence[Slice]:
+        """The slices of the next unit as `take` will give them, once it can grow no more; none if that takes longer, or
+        longer than the unit in flight."""
+        with self._change:
+            now = self._in_flight
+            over = lambda: self._settled() or self._in_flight is not now or self.ending or self._holding  # noqa: E731
+            self._change.wait_for(over, timeout)
+            return self._buffer[0].unit(self._assignment).slices if self._settled() else ()
 
     def done(self, unit: Unit) -> None:
         """The unit ended well."""
@@ -261,6 +270,9 @@ class Ledger:
         if not self._buffer or self._full(self._buffer[-1]):
             self._buffer.append(Gathering())
         return self._buffer[-1]
+
+    def _settled(self) -> bool:
+        return bool(self._buffer) and self._full(self._buffer[0]) and not self._holding
 
     def _full(self, gathering: Gathering) -> bool:
         return gathering.records >= self._limits.records or gathering.bytes >= self._limits.bytes

@@ -19,7 +19,7 @@ from stream_apps.transport.consumer import SourceConsumer, raise_unless_passing
 from stream_apps.transport.gather import split
 from stream_apps.transport.ledger import Ledger
 from stream_apps.transport.source import Source
-from stream_apps.transport.unit import Place, Unit
+from stream_apps.transport.unit import Place, Slice, Unit
 
 _IDLE_S = 0.1
 """Longest single wait for a record: what other threads ask for is done at least this often."""
@@ -53,6 +53,10 @@ class Poller:
     def done(self, unit: Unit) -> None:
         """See `Feed`."""
         self._ledger.done(unit)
+
+    def upcoming(self, timeout: float) -> Sequence[Slice]:
+        """See `Feed`."""
+        return self._ledger.upcoming(timeout)
 
     def rewind(self, unit: Unit, places: Mapping[Place, int]) -> None:
         """See `Feed`."""

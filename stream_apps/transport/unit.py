@@ -84,6 +84,11 @@ class Feed(Protocol):
         Every place the worker owns must be named (ValueError); places it no longer owns are ignored."""
         ...
 
+    def upcoming(self, timeout: float) -> Sequence[Slice]:
+        """The slices of the next unit, if within `timeout` seconds it is complete; to prepare for it, not to commit it. A
+        rewind or a rebalance may still drop it."""
+        ...
+
     def subscribe(self, topics: Sequence[str]) -> None:
         """From now on these source topics, in place of the ones before. A topic that does not exist yet is read as soon as
         it does; one created a moment ago within about a second. The rebalance happens later, in the poll thread."""

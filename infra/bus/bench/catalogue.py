@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 
-from infra.bus.bench import exchange, latency, many
+from infra.bus.bench import exchange, latency, many, policy
 from infra.bus.throwaway import throwaway_cluster
 from infra.cluster import Progress
 from infra.runtime.settings import Settings
@@ -74,7 +74,16 @@ def bench_latency(bench: Bench) -> dict[str, Any]:
     return {"committed_ms": found, "events_per_second": latency.RATE, "seconds": seconds}
 
 
-BENCHES: dict[str, Callable[[Bench], dict[str, Any]]] = {"exchange": bench_exchange, "latency": bench_latency}
+def bench_policy(bench: Bench) -> dict[str, Any]:
+    """What each mask and each filter costs, on columns and on rows."""
+    return policy.measure(2 if bench.quick else 25)
+
+
+BENCHES: dict[str, Callable[[Bench], dict[str, Any]]] = {
+    "policy": bench_policy,
+    "exchange": bench_exchange,
+    "latency": bench_latency,
+}
 
 
 def run(name: str, bench: Bench) -> dict[str, Any]:

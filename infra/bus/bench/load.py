@@ -1,4 +1,4 @@
-"""The benchmark's resource: person records of ten fields, half of the events updates with `before`.
+"""The benchmark's resource: person records of eleven fields, half of the events updates with `before`.
 
 The row filter keeps four of five. Values vary as they do in life: identifiers and phones are all different, names and
 addresses repeat.
@@ -32,8 +32,9 @@ _DATE = {"type": "int", "logicalType": "date"}
 _MASKS: tuple[dict[str, Any], ...] = (
     {
         "id_no": "pseudonym",
-        "name": {"mask": "partial", "keep_first": 1},
-        "phone": {"mask": "partial", "keep_first": 3, "keep_last": 4},
+        "spouse_id_no": {"mask": "partial", "preset": "id"},
+        "name": {"mask": "partial", "preset": "name"},
+        "phone": {"mask": "partial", "preset": "mobile"},
         "address": {"mask": "truncate", "length": 6},
         "birth": "pass",
         "gender": "pass",
@@ -42,7 +43,7 @@ _MASKS: tuple[dict[str, Any], ...] = (
     },
     {"id_no": "pass", "name": "pass", "birth": "date_to_year", "phone": {"mask": "partial", "keep_last": 4}},
     {"id_no": "pseudonym", "district": "pass", "birth": "date_to_year", "employer": "pass"},
-    {"name": {"mask": "partial", "keep_first": 1}, "address": {"mask": "truncate", "length": 6}, "insured": "pass"},
+    {"name": {"mask": "partial", "preset": "name"}, "address": {"mask": "truncate", "length": 6}, "insured": "pass"},
 )
 """The grants of the benchmark: the first alone for one view, all of them for four."""
 
@@ -51,6 +52,7 @@ def contract(resource: str) -> Contract:
     """The contract of a benchmark resource."""
     fields = [
         {"name": "id_no", "type": "string"},
+        {"name": "spouse_id_no", "type": ["null", "string"], "default": None},
         {"name": "name", "type": "string"},
         {"name": "phone", "type": ["null", "string"], "default": None},
         {"name": "address", "type": ["null", "string"], "default": None},
@@ -95,6 +97,7 @@ def rows(first: int, count: int, version: int) -> list[dict[str, Any]]:
     return [
         {
             "id_no": f"5201021990{i:08d}",
+            "spouse_id_no": None if i % 3 == 0 else f"5201021985{i * 7919 % 10**8:08d}",
             "name": _NAMES[i % 8],
             "phone": None if i % 97 == 0 else f"13{i * 7919 % 10**9:09d}",
             "address": None if i % 89 == 0 else f"贵阳市{_DISTRICTS[(i + version) % 4]}中华北路{i % 900}号",

@@ -11,7 +11,7 @@ _HEAD = """# Measured
 Made by `bus bench all --page FILE` (`make bench`) from `.bus/bench/*.json`; do not edit. Ratios are medians of interleaved
 rounds in one run on one broker; absolute figures are this machine's. The rival is a byte copy: consume in batches,
 `produce_batch`, one transaction with offsets per poll (`infra/bus/bench/copy_loop.py`). The exchange decodes, filters,
-applies four masks (one a keyed pseudonym), encodes and produces, on the same limits; half of the events are updates with
+masks (with one view: `partial` on a name, an identity number and a phone, one keyed pseudonym, a truncated address), encodes and produces, on the same limits; half of the events are updates with
 `before`.
 """
 
@@ -22,6 +22,8 @@ def write_page(folder: Path, path: Path) -> None:
     parts = [_HEAD]
     if "exchange" in found:
         parts.append(_exchange(found["exchange"]))
+    if "policy" in found:
+        parts.append(_policy(found["policy"]))
     if "latency" in found:
         parts.append(_latency(found["latency"]))
     path.write_text("\n".join(parts))
@@ -45,6 +47,21 @@ def _exchange(found: dict[str, Any]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _policy(found: dict[str, Any]) -> str:
+    lines = [
+        f"## Policy ({_machine(found)}, batches of {found['batch']:,}, one thread)",
+        "",
+        "| mask | distinct values/s | repeated values/s | rows/s | times the pseudonym |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for m in found["masks"]:
+        rates = " | ".join(f"{m[f'{name}_per_second']:,}" for name in ("distinct", "repeated", "rows"))
+        lines.append(f"| {m['name']} | {rates} | {m['times_pseudonym']} |")
+    lines += ["", "| filter | columns, rows/s | rows, rows/s |", "| --- | --- | --- |"]
+    lines += [f"| `{f['name']}` | {f['columns_per_second']:,} | {f['rows_per_second']:,} |" for f in found["filters"]]
+    return "\n".join([*lines, ""])
 
 
 def _latency(found: dict[str, Any]) -> str:

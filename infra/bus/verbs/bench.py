@@ -1,6 +1,7 @@
 """bus bench: what the bus costs, measured on this machine."""
 
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -17,10 +18,12 @@ def add(app: typer.Typer, session: Session) -> None:
 
     @app.command(
         rich_help_panel=say("See it work", "演示与测量"),
-        help=say("Measure: exchange, latency, or all. Minutes.", "测量: exchange、latency 或 all, 需数分钟。"),
+        help=say(
+            "Measure: policy, exchange, latency, or all. Minutes.", "测量: policy、exchange、latency 或 all, 需数分钟。"
+        ),
     )
     def bench(
-        name: str = typer.Argument(..., metavar="exchange|latency|all"),
+        name: str = typer.Argument(..., metavar="policy|exchange|latency|all"),
         page: Path | None = page_option,
         quick: bool = typer.Option(
             False, "--quick", help=say("A tenth of the load; proves nothing.", "十分之一负载, 仅验证可运行。")
@@ -55,7 +58,18 @@ def _bench(session: Session, name: str, page: Path | None, quick: bool) -> None:
         if session.json:
             facts(session, {one: found})
         else:
-            rows = [[key, str(value)] for key, value in found.items() if key not in ("rounds", "machine")]
-            table([one, ""], rows)
+            _show(one, found)
     if page is not None:
         write_page(folder, page)
+
+
+def _show(name: str, found: dict[str, Any]) -> None:
+    """A table for each list of rows, and one for the rest."""
+    rest = []
+    for key, value in found.items():
+        if isinstance(value, list) and value and key != "rounds":
+            headings = list(value[0])
+            table(headings, [[f"{v:,}" if isinstance(v, int) else v for v in row.values()] for row in value])
+        elif key not in ("rounds", "machine"):
+            rest.append([key, str(value)])
+    table([name, ""], rest)

@@ -82,6 +82,7 @@ class FakeFeed:
     paused: list[Place] = field(default_factory=list)
     resumed: list[Place] = field(default_factory=list)
     topics: Sequence[str] = ()
+    next: Sequence[Slice] = ()
 
     def done(self, unit: Unit) -> None:
         self.finished.append(unit)
@@ -103,6 +104,9 @@ class FakeFeed:
 
     def lag(self) -> Mapping[Place, int]:
         return {}
+
+    def upcoming(self, timeout: float) -> Sequence[Slice]:
+        return self.next
 
     def fail(self, error: BaseException) -> None:
         raise AssertionError(error)

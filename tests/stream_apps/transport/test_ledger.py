@@ -126,3 +126,44 @@ def test_idle_time_is_not_waiting_time() -> None:
     assert ledger.waiting(behind=False) < 0.01
     arrive(ledger, A, 0, 3)
     assert ledger.waiting(behind=False) < 0.05
+
+
+def test_the_next_unit_is_shown_ahead_only_once_it_can_grow_no_more_and_as_it_will_be_taken() -> None:
+    ledger = owning(records=2)
+    arrive(ledger, A, 0, 1)
+    unit = ledger.take()
+    assert unit is not None
+    arrive(ledger, A, 1, 2)
+    assert ledger.upcoming(0) == ()
+    arrive(ledger, A, 2, 3)
+    (shown,) = ledger.upcoming(0)
+    arrive(ledger, A, 3, 4)
+    ledger.done(unit)
+    taken = ledger.take()
+    assert taken is not None
+    assert (shown.start, shown.end) == (1, 3)
+    assert taken.slices[0].messages is shown.messages
+
+
+def test_waiting_for_the_next_unit_ends_with_the_one_in_flight() -> None:
+    ledger = owning()
+    arrive(ledger, A, 0, 1)
+    unit = ledger.take()
+    assert unit is not None
+    found: list[object] = []
+    waiting = threading.Thread(target=lambda: found.append(ledger.upcoming(60)))
+    waiting.start()
+    ledger.done(unit)
+    waiting.join(30)
+    assert found == [()]
+
+
+def test_a_rewind_drops_what_was_shown_ahead() -> None:
+    ledger = owning(records=1)
+    arrive(ledger, A, 0, 1)
+    unit = ledger.take()
+    assert unit is not None
+    arrive(ledger, A, 1, 2)
+    assert len(ledger.upcoming(0)) == 1
+    ledger.rewind(unit, {A: 0, B: 0})
+    assert ledger.upcoming(0) == ()

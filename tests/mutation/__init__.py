@@ -1,0 +1,1 @@
+"""How much the policy's tests notice: `make mutants`."""
