@@ -1,9 +1,9 @@
 """A scalar value as one text that says what it is, and back: `long:42`, `date:2026-11-24`, `string:贵阳`.
 
 string           the text itself             date             2026-11-24
-long             decimal digits              time             08:30:00, with a fraction if there is one
-double           as Python's repr, nan, inf  timestamp        2026-11-24T00:30:00Z: an instant in UTC
-boolean          true, false                 local-timestamp  2026-11-24T08:30:00: what a clock on the wall shows
+long             decimal digits              time             08:30:00.000000
+double           shortest, nan, inf, -inf    timestamp        2026-11-24T00:30:00.000000Z: an instant in UTC
+boolean          true, false                 local-timestamp  2026-11-24T08:30:00.000000: what a wall clock shows
 bytes            base64                      decimal          12.30, with the scale it had
 """
 
@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any, Literal
+
+import pyarrow as pa
 
 from schemas.avro_types import AvroType, logical, primitive
 from schemas.codec.arrow_types import decimal_of
@@ -57,6 +59,12 @@ def typed_text(value: Any, kind: Kind) -> str:
     return f"{kind}:{_WRITE[kind](value)}"
 
 
+def typed_texts(values: Iterable[Any], kind: Kind) -> list[str]:
+    """`typed_text` of each value."""
+    write = _WRITE[kind]
+    return [f"{kind}:{write(value)}" for value in values]
+
+
 def typed_value(text: str) -> Any:
     """The value of a text `typed_text` wrote. ValueError if it is none."""
     kind, colon, body = text.partition(":")
@@ -68,13 +76,13 @@ def typed_value(text: str) -> Any:
 _WRITE: dict[str, Callable[[Any], str]] = {
     "string": str,
     "long": str,
-    "double": repr,
+    "double": lambda v: pa.scalar(v, pa.float64()).cast(pa.string()).as_py(),
     "boolean": lambda v: "true" if v else "false",
     "bytes": lambda v: base64.b64encode(v).decode(),
     "date": dt.date.isoformat,
-    "time": dt.time.isoformat,
-    "timestamp": lambda v: f"{v.isoformat()}Z",
-    "local-timestamp": dt.datetime.isoformat,
+    "time": lambda v: v.isoformat("microseconds"),
+    "timestamp": lambda v: f"{v.isoformat(timespec='microseconds')}Z",
+    "local-timestamp": lambda v: v.isoformat(timespec="microseconds"),
     "decimal": lambda v: format(v, "f"),
 }
 _READ: dict[str, Callable[[str], Any]] = {

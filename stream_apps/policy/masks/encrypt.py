@@ -14,12 +14,18 @@ from schemas.avro_types import AvroType
 from schemas.paths import path_text
 from schemas.sealed import MARK, NONCE_BYTES, SealKey, associated, seal_all, sealed_text
 from schemas.text import Text
-from schemas.typed_text import Kind, kind_of, typed_text
+from schemas.typed_text import Kind, kind_of, typed_text, typed_texts
 from stream_apps.policy.keys import Hmac, TokenKey, ViewKeys
 from stream_apps.policy.masks.mask import About, Mask, Place
 from stream_apps.policy.masks.reveal import ALL, Reveal
 
 _DIGEST = 32
+_WRITTEN: dict[str, pa.DataType] = {
+    "double": pa.float64(),
+    "time": pa.time64("us"),
+    "timestamp": pa.timestamp("us"),
+    "local-timestamp": pa.timestamp("us"),
+}
 _URL = bytes.maketrans(b"+/", b"-_")
 
 
@@ -93,10 +99,15 @@ class Sealed(Mask):
         return out.take(pa.array(np.cumsum(flags) - 1, mask=~flags))
 
     def _texts(self, column: Any) -> Any:
-        """`typed_text` of every value; texts, whole numbers and dates are written by Arrow."""
-        if self.kind in ("string", "long", "date"):
-            return pc.binary_join_element_wise(f"{self.kind}:", column.cast(pa.string()), "")
-        return pa.array([typed_text(value, self.kind) for value in column.to_pylist()], pa.string())
+        """`typed_text` of every value, written by Arrow where Arrow writes the same."""
+        if self.kind in ("bytes", "boolean"):
+            return pa.array(typed_texts(column.to_pylist(), self.kind), pa.string())
+        plain = column.cast(_WRITTEN.get(self.kind, column.type)).cast(pa.string())
+        if self.kind == "decimal" and pc.any(pc.match_substring(plain, "E")).as_py():  # an exponent
+            return pa.array(typed_texts(column.to_pylist(), self.kind), pa.string())
+        if "timestamp" in self.kind:
+            plain = pc.replace_substring(plain, " ", "T")
+        return pc.binary_join_element_wise(f"{self.kind}:", plain, "Z" if self.kind == "timestamp" else "", "")
 
     def reveals(self) -> Reveal:
         """Everything: the subscriber holds the key."""
@@ -119,23 +130,23 @@ def _released(texts: Any, row_keys: Any, keys: ViewKeys, path: str) -> Any:
     key = _seal_key(keys)
     bare, rows = texts.cast(pa.binary()), row_keys.cast(pa.binary())
     lengths = pc.binary_length(rows).cast(pa.string()).cast(pa.binary())
-    messages = pc.binary_join_element_wise(pc.binary_join_element_wise(lengths, rows, b":"), bare, b"").to_pylist()
+    messages = pc.binary_join_element_wise(lengths, b":", rows, bare, b"").to_pylist()
     digests = Hmac(_nonce_key(keys, path), key.suite).digests(messages)
     nonces = [digests[at : at + NONCE_BYTES] for at in range(0, len(digests), _DIGEST)]
     all_sealed = seal_all(bare.to_pylist(), nonces, key.cipher_key, key.suite, associated(keys.grant, path))
-    return _written(all_sealed, f"{MARK}.{key.id}.")
+    return _written(all_sealed, f"{MARK}.{key.id}.".encode())
 
 
-def _written(all_sealed: list[bytes], head: str) -> Any:
+def _written(all_sealed: list[bytes], head: bytes) -> Any:
     """`sealed_text` of each."""
-    put, begin = binascii.b2a_base64, head.encode()
-    parts = [begin + put(one, newline=False) for one in all_sealed]
-    lengths = np.fromiter(map(len, parts), np.int64, len(parts))
-    offsets: Any = np.concatenate(([0], np.cumsum(lengths)))
-    if offsets[-1] > np.iinfo(np.int32).max:
+    encode, count = binascii.b2a_base64, len(all_sealed)
+    parts = [encode(one, newline=False) for one in all_sealed]
+    ends = np.cumsum(np.fromiter(map(len, parts), np.int64, count) + len(head))
+    if count and ends[-1] > np.iinfo(np.int32).max:
         raise OverflowError("more than one column holds")
-    text = b"".join(parts).translate(_URL)
-    return pa.StringArray.from_buffers(len(parts), pa.py_buffer(offsets.astype(np.int32)), pa.py_buffer(text))
+    offsets: Any = np.concatenate(([0], ends)).astype(np.int32)
+    text = (head + head.join(parts)).translate(_URL) if parts else b""  # the head has none of these characters
+    return pa.StringArray.from_buffers(count, pa.py_buffer(offsets), pa.py_buffer(text))
 
 
 def _seal_key(keys: ViewKeys) -> SealKey:

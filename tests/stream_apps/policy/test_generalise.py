@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import re
+import sys
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -37,6 +39,7 @@ def decimals(precision: int, scale: int) -> st.SearchStrategy[Decimal]:
     return st.integers(-most, most).map(lambda n: Decimal((n < 0, tuple(map(int, str(abs(n)))), -scale)))
 
 
+DEFINITION = re.compile(r"`row\(v\) == ([^`]+)`")
 LAST = dt.datetime.fromisoformat("9999-12-31T23:59:59.999999")
 INSTANTS = st.datetimes(dt.datetime.fromisoformat("1700-01-01"), LAST)
 CODES = st.from_regex(r"\A[0-9]{6}([0-9]{3}([0-9]{3})?)?\Z") | st.text(st.characters(codec="utf-8"), max_size=13)
@@ -97,6 +100,11 @@ def test_columns_give_what_rows_define_null_stays_null_and_the_refused_are_those
     masked.validate(full=True)
     assert masked.type == arrow_type(mask.result(avro))
     assert masked.to_pylist() == [None if v is None else mask.row(v, KEYS) for v in column.to_pylist()]
+    written = DEFINITION.search(type(mask).__doc__ or "")
+    assert written
+    names = vars(sys.modules[type(mask).__module__])
+    for v in column.drop_null().to_pylist():
+        assert mask.row(v, KEYS) == eval(written[1], names, {"self": mask, "keys": KEYS, "v": v})
 
 
 @pytest.mark.parametrize(
