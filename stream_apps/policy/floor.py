@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from schemas.contract import ContractField, PermittedMask
+from schemas.contract import Bound, ContractField, PermittedMask
 from schemas.errors import ConfigError
 from schemas.text import Text
 from stream_apps.policy.masks import Mask
+from stream_apps.policy.masks.generalise import SHORT
 
 
 def check_permitted(field: ContractField, mask: Mask, where: str) -> None:
     """ConfigError if the mask is not on the field's list, or a parameter is outside the bounds given there."""
     if field.masks is None or mask.name == "drop":
         return
-    same = [p for p in field.masks if p.mask.replace("-", "_") == mask.name]
+    same = [p for p in map(_spelt_out, field.masks) if p.mask == mask.name]
     if not same:
         allowed = ", ".join(dict.fromkeys(p.mask for p in field.masks))
         raise ConfigError(
@@ -36,19 +37,27 @@ def check_permitted(field: ContractField, mask: Mask, where: str) -> None:
         )
 
 
+def _spelt_out(permitted: PermittedMask) -> PermittedMask:
+    """`date-to-year` is `generalise` to the year: whoever permits one permits the other."""
+    name = permitted.mask.replace("-", "_")
+    if name not in SHORT:
+        return permitted.model_copy(update={"mask": name})
+    return PermittedMask(mask="generalise", bounds=permitted.bounds | {"to": Bound(one_of=[SHORT[name]])})
+
+
 def _outside(permitted: PermittedMask, mask: Mask) -> tuple[str, str] | None:
     """The first parameter outside its bounds, and the bounds; None if all are within."""
-    values = mask.model_dump()
-    for name, bound in permitted.bounds.items():
+    values = mask.model_dump(mode="json")
+    for name, bound in sorted(permitted.bounds.items(), key=lambda item: item[0] != "to"):
         if name not in values:
             return name, "unknown parameter in the contract"
         value: Any = values[name]
-        listed = list(value) if isinstance(value, tuple) else value
-        if bound.one_of is not None and listed not in bound.one_of:
+        if bound.one_of is not None and value not in bound.one_of:
             return name, f"one of {bound.one_of}"
-        for number in value if isinstance(value, tuple) else (value,):
-            if bound.min is not None and not number >= bound.min:
+        for number in value if isinstance(value, list) else (value,):
+            comparable = isinstance(number, int | float)
+            if bound.min is not None and not (comparable and number >= bound.min):
                 return name, f"at least {bound.min:g}"
-            if bound.max is not None and not number <= bound.max:
+            if bound.max is not None and not (comparable and number <= bound.max):
                 return name, f"at most {bound.max:g}"
     return None

@@ -4,7 +4,8 @@
       subscriber secret = H(master, "subscriber", subscriber)
         token key       = H(subscriber secret, "pseudonym", domain, meaning)    domain: the grant's purpose, or a joint one
         view key        = H(subscriber secret, "view-key", grant)               stands for row keys that may not be released
-        seal key        = H(subscriber secret, "seal", grant)                   known to the subscriber: what `encrypt` uses
+        seal key        = H(subscriber secret, "seal", grant)                   known to the subscriber: what `encrypt` seals with
+        nonce key       = H(subscriber secret, "seal-nonce", grant)             never shared: it would open row keys by trying
 
 H is HMAC under the version's suite over a JSON array, so that no two labels have one text.
 """
@@ -70,6 +71,11 @@ class ViewKeys:
     def seal(self) -> TokenKey:
         """Shared with the subscriber."""
         return self._key("seal", self.grant)
+
+    def seal_nonces(self) -> TokenKey:
+        """What nonces of sealed values are made with. Never shared: they are made of row keys, which whoever holds this could
+        find by trying."""
+        return self._key("seal-nonce", self.grant)
 
     def _key(self, *label: str) -> TokenKey:
         return TokenKey(self.version, _derive(self.secret, self.suite, *label), self.suite)

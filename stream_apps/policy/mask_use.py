@@ -12,10 +12,12 @@ from schemas.grant import MaskUse
 from schemas.text import Text
 from schemas.validation import full_width_in, half_width
 from stream_apps.policy.masks import MASKS, Mask
+from stream_apps.policy.masks.generalise import SHORT, Generalise
 
 
 def mask_from(use: MaskUse, avro: AvroType, where: str) -> Mask:
-    """The mask `use` names, for a field of a (non-null) type. ConfigError for an unknown mask, type or parameter."""
+    """The mask `use` names, for a field of a (non-null) type; a short name spelt out. ConfigError for an unknown mask, type
+    or parameter."""
     kind = MASKS.get(use.mask)
     if kind is None:
         raise ConfigError(
@@ -30,12 +32,13 @@ def mask_from(use: MaskUse, avro: AvroType, where: str) -> Mask:
             hint=Text(f"It is for: {kind.about.of.en}.", f"适用于: {kind.about.of.zh}。"),
         )
     try:
-        return kind.model_validate(use.params)
+        mask = kind.model_validate(use.params)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         place = ".".join([where, *(str(p) for p in first["loc"])])
         reason = first["msg"].removeprefix("Value error, ")
         raise ConfigError(Text(f"{use.mask}: {reason}.", f"{use.mask}: {reason}。"), where=place) from error
+    return Generalise(to=SHORT[use.mask], **mask.model_dump()) if use.mask in SHORT else mask
 
 
 def _meant(name: str) -> Text:

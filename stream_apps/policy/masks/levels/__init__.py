@@ -1,0 +1,1 @@
+"""What `generalise` is bound to: one small mask for each family of levels (dates, numbers, places)."""
