@@ -62,6 +62,11 @@ class GrantWatch:
         earlier = (g for g in state.ended if (g.grant.id, g.generation) == (grant.grant.id, grant.generation))
         return next(earlier, grant)
 
+    def successor(self, grant: GrantInForce) -> GrantInForce | None:
+        """The newest generation of the grant, if it is a later one."""
+        newest = self.state().grants.get(grant.grant.id)
+        return newest if newest is not None and newest.generation > grant.generation else None
+
     def close(self) -> None:
         """Give back the connections."""
         with self._lock:

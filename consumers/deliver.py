@@ -138,6 +138,8 @@ class Delivery:
                     continue
                 if end is None or end.reason != "superseded":
                     break
+                telemetry.superseded(end.grant, end.generation, end.message)
+                self._tally.followed.append(end.generation)
         except BusError as error:
             telemetry.failed(self._grant_id, error)
             raise
@@ -230,4 +232,5 @@ class Delivery:
             latency=tally.latency(),
             retries=tally.retries,
             ended=end.reason if end else None,
+            followed=tuple(tally.followed),
         )

@@ -29,6 +29,7 @@ class DeliveryReport:
     held_events   events the sink has counted since its table was made, in the transactions of the rows
     latency       None where the grant's release times are coarser than a millisecond, or nothing came
     ended         why the grant ended, if it did and everything before its fence is in the sink
+    followed      generations that ended meanwhile because the grant was amended, and were followed by the next
     """
 
     grant: str
@@ -47,6 +48,7 @@ class DeliveryReport:
     latency: Latency | None
     retries: int
     ended: str | None
+    followed: tuple[int, ...] = ()
 
 
 @dataclass(slots=True)
@@ -61,6 +63,7 @@ class Tally:
     duplicates: int = 0
     held_events: int = 0
     retries: int = 0
+    followed: list[int] = field(default_factory=list)
     positions: dict[int, int] = field(default_factory=dict)
     latencies: Counter[int] = field(default_factory=Counter)
     """Milliseconds -> events; exact to ten seconds, to a tenth of a second beyond."""

@@ -15,6 +15,7 @@ from consumers.view_codec import ViewDecoder
 from infra.runtime.registry import Registry
 from infra.runtime.settings import Settings
 from schemas.policy_log import GrantInForce
+from schemas.text import Text
 
 MAX_RECORDS = 10_000
 """Records of a batch, when behind."""
@@ -35,6 +36,24 @@ class GrantEnd:
     reason: str
     """revoked, suspended, expired, withdrawn, or superseded: then a later generation goes on in another topic."""
     at: int | None
+    next_generation: int | None = None
+    next_topic: str | None = None
+
+    @property
+    def message(self) -> Text:
+        """What it means for the subscriber, and how to go on."""
+        if self.next_generation is None:
+            return Text(
+                f"grant {self.grant} has ended ({self.reason}); everything released before its end was read.",
+                f"授权 {self.grant} 已终止({self.reason}); 终止前放行的内容已全部读取。",
+            )
+        return Text(
+            f"grant {self.grant} was amended: generation {self.generation} has ended and generation "
+            f"{self.next_generation} goes on in {self.next_topic}, from a snapshot and maybe with other fields. "
+            "bus deliver follows by itself and makes its table anew; a program opens a new Subscriber and replaces its copy.",
+            f"授权 {self.grant} 已变更: 第 {self.generation} 代已终止, 由第 {self.next_generation} 代在 {self.next_topic} "
+            "中自快照起继续, 字段可能不同。bus deliver 会自动跟进并重建目标表; 程序须新建 Subscriber 并替换已有副本。",
+        )
 
 
 class Subscriber:
@@ -137,7 +156,9 @@ class Subscriber:
 
     def _end(self, life: GrantInForce) -> Batch | None:
         reason = life.end_reason or "ended"
-        self.ended = GrantEnd(life.grant.id, life.generation, reason, life.ended_at)
+        later = self._watch.successor(life)
+        then = (None, None) if later is None else (later.generation, later.topic)
+        self.ended = GrantEnd(life.grant.id, life.generation, reason, life.ended_at, *then)
         return self.settle()
 
     def _batch(self, records: Sequence[ViewEvent | Tombstone]) -> Batch:

@@ -9,6 +9,7 @@ from consumers.sink import Written
 from infra.runtime.logs import logger
 from infra.runtime.metrics import BATCH_BUCKETS, counter, gauge, histogram
 from schemas.errors import BusError
+from schemas.text import Text
 
 _log = logger("deliver")
 _EVENTS = counter("bus_delivered_events_total", "View events whose effect is durable in a sink", ["grant", "op"])
@@ -78,6 +79,11 @@ def ended(grant: str, generation: int, reason: str) -> None:
     """The grant is over and everything before its fence is in the sink."""
     _STOPPED.labels(grant, reason).inc()
     _log.info("grant ended", grant=grant, generation=generation, reason=reason)
+
+
+def superseded(grant: str, generation: int, message: Text) -> None:
+    """The grant was amended; the delivery goes on with its next generation, which the message names."""
+    _log.warning("grant was amended", grant=grant, generation=generation, hint=str(message))
 
 
 def failed(grant: str, error: BusError) -> None:

@@ -1,6 +1,6 @@
 """The control log: what may be shared, as events in one topic that is never thrown away (DESIGN 3.5).
 
-Contracts and grants share one single-partition topic, so that one offset, the policy epoch, names everything that was in
+Contracts, grants and rules share one single-partition topic, so that one offset, the policy epoch, names everything that was in
 force. Values are UTF-8 JSON of the events below; the fold of all events up to an epoch is the `PolicyState`.
 """
 
@@ -11,10 +11,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from schemas.combination_rule import CombinationRule
 from schemas.contract import Contract, parse_contract
 from schemas.errors import PermanentError
 from schemas.grant import Grant
 from schemas.ids import Id
+from schemas.signature import ChangeSigned
 from schemas.text import Text
 from schemas.validation import Model
 
@@ -30,6 +32,8 @@ class ContractPublished(Model):
     """Registry id of the change-event schema."""
     contract: dict[str, Any]
     """The Avro schema as its provider wrote it."""
+    signed: ChangeSigned | None = None
+    """Evidence, where it protects less than the one before."""
     at: int
     by: str
 
@@ -73,16 +77,35 @@ class GrantFenced(Model):
     at: int
 
 
-PolicyEvent = Annotated[ContractPublished | GrantOpened | GrantEnded | GrantFenced, Field(discriminator="kind")]
-_ADAPTER: TypeAdapter[ContractPublished | GrantOpened | GrantEnded | GrantFenced] = TypeAdapter(PolicyEvent)
+class RulePublished(Model):
+    """A combination rule holds from here on; under one id the newest one does."""
+
+    kind: Literal["rule.published"] = "rule.published"
+    rule: CombinationRule
+    at: int
+    by: str
 
 
-def encode(event: ContractPublished | GrantOpened | GrantEnded | GrantFenced) -> bytes:
+class RuleWithdrawn(Model):
+    """A combination rule holds no longer."""
+
+    kind: Literal["rule.withdrawn"] = "rule.withdrawn"
+    rule: Id
+    at: int
+    by: str
+
+
+Event = ContractPublished | GrantOpened | GrantEnded | GrantFenced | RulePublished | RuleWithdrawn
+PolicyEvent = Annotated[Event, Field(discriminator="kind")]
+_ADAPTER: TypeAdapter[Event] = TypeAdapter(PolicyEvent)
+
+
+def encode(event: Event) -> bytes:
     """The event as it is written to the log."""
     return event.model_dump_json(by_alias=True).encode()
 
 
-def decode(value: bytes | None, offset: int) -> ContractPublished | GrantOpened | GrantEnded | GrantFenced:
+def decode(value: bytes | None, offset: int) -> Event:
     """The event at `offset`. PermanentError if it is none: the reader stops, because guessing would release."""
     try:
         return _ADAPTER.validate_json(value or b"")
@@ -122,6 +145,8 @@ class GrantInForce:
     ended_at: int | None = None
     end_reason: str | None = None
     fence: dict[int, int] | None = None
+    contract: Contract | None = field(default=None, repr=False)
+    """The resource's contract when it was opened: what its approvers saw."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,13 +159,15 @@ class PolicyState:
     """Newest generation of each grant, by grant id, ended ones included."""
     ended: tuple[GrantInForce, ...] = ()
     """Earlier generations, and their topics that may still exist."""
+    rules: dict[str, CombinationRule] = field(default_factory=dict)
+    """Combination rules that hold, by id."""
 
     def active(self, resource: str) -> list[GrantInForce]:
         """Grants on `resource` that have not ended, in the order of their ids."""
         live = (g for g in self.grants.values() if g.ended is None and g.grant.resource == resource)
         return sorted(live, key=lambda g: g.grant.id)
 
-    def after(self, offset: int, event: ContractPublished | GrantOpened | GrantEnded | GrantFenced) -> PolicyState:
+    def after(self, offset: int, event: Event) -> PolicyState:
         """The state once `event` at `offset` has been folded in. This state is unchanged."""
         if isinstance(event, ContractPublished):
             contract = parse_contract(event.contract, f"bus.grants@{offset}")
@@ -148,6 +175,10 @@ class PolicyState:
             return replace(self, epoch=offset, contracts={**self.contracts, event.resource: entry})
         if isinstance(event, GrantOpened):
             return self._opened(offset, event)
+        if isinstance(event, RulePublished):
+            return replace(self, epoch=offset, rules={**self.rules, event.rule.id: event.rule})
+        if isinstance(event, RuleWithdrawn):
+            return replace(self, epoch=offset, rules={k: r for k, r in self.rules.items() if k != event.rule})
         current = self.grants.get(event.grant)
         if current is None or current.generation != event.generation:
             return replace(self, epoch=offset, ended=_fenced(self.ended, event))
@@ -160,6 +191,7 @@ class PolicyState:
         return replace(self, epoch=offset, grants={**self.grants, event.grant: changed})
 
     def _opened(self, offset: int, event: GrantOpened) -> PolicyState:
+        under = self.contracts.get(event.grant.resource)
         new = GrantInForce(
             event.grant,
             event.generation,
@@ -169,6 +201,7 @@ class PolicyState:
             offset,
             event.at,
             event.key_version,
+            contract=under.contract if under else None,
         )
         old, ended = self.grants.get(event.grant.id), self.ended
         if old is not None:

@@ -1,7 +1,7 @@
 """What the control plane can be asked to do: plain functions with settings in and facts out. The `bus` command prints them."""
 
 from infra.control.apply import apply_contract, apply_files, apply_grant
-from infra.control.facts import Applied, ContractApplied, Fence, GrantApplied, GrantFacts, Reaped
+from infra.control.facts import Applied, ContractApplied, Fence, GrantApplied, GrantFacts, Reaped, RuleApplied
 from infra.control.listing import list_grants, state
 from infra.control.reap import KEEP_S, reap
 from infra.control.revoke import revoke
@@ -14,6 +14,7 @@ __all__ = [
     "GrantApplied",
     "GrantFacts",
     "Reaped",
+    "RuleApplied",
     "apply_contract",
     "apply_files",
     "apply_grant",

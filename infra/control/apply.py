@@ -1,4 +1,4 @@
-"""Contracts and grants come into force. Everything is validated before anything is written.
+"""Contracts, grants and rules come into force. Everything is validated before anything is written.
 
 Order: schemas and topics first (harmless if nothing follows: no worker looks at them), then one atomic append to the
 control log, which is the moment the documents are in force; then the fences of what they superseded.
@@ -17,11 +17,12 @@ from confluent_kafka.admin import AdminClient
 
 from infra.control import topics
 from infra.control.documents import Documents, read_documents
-from infra.control.facts import Applied, ContractApplied, Fence, GrantApplied
+from infra.control.facts import Applied, ContractApplied, Fence, GrantApplied, RuleApplied
 from infra.control.fences import Ending, fence_all
-from infra.control.plan import ContractPlan, GrantPlan, Plan, make_plan
+from infra.control.plan import ContractPlan, GrantPlan, Plan, RulePlan, make_plan
+from infra.control.signatures import read_signers
 from infra.runtime.kafka import admin
-from infra.runtime.policy_log import ControlLog, Event, PolicyReader
+from infra.runtime.policy_log import ControlLog, PolicyReader
 from infra.runtime.registry import Registry
 from infra.runtime.settings import Settings
 from schemas.change_event import change_event_schema
@@ -30,7 +31,8 @@ from schemas.contract import Contract
 from schemas.errors import ConfigError
 from schemas.grant import Grant
 from schemas.ids import grant_topic, source_topic, subject
-from schemas.policy_log import ContractPublished, GrantOpened
+from schemas.policy_log import ContractPublished, Event, GrantOpened, RulePublished, RuleWithdrawn
+from schemas.signature import Signature
 from schemas.text import Text
 from schemas.view_event import fingerprint
 
@@ -40,10 +42,17 @@ R = TypeVar("R")
 
 
 def apply_contract(
-    settings: Settings, contract: Contract, *, by: str = "bus", now_ms: int | None = None
+    settings: Settings,
+    contract: Contract,
+    *,
+    signature: Signature | None = None,
+    by: str = "bus",
+    now_ms: int | None = None,
 ) -> ContractApplied:
-    """Put a contract in force. What `apply_files` says holds."""
-    fact = _apply(settings, Documents((("contract", contract),), ()), False, by, now_ms)[0].fact
+    """Put a contract in force. What `apply_files` says holds; `signature` is its provider's, where it needs one."""
+    signatures = {} if signature is None else {contract.id: signature}
+    documents = Documents((("contract", contract),), (), signatures=signatures)
+    fact = _apply(settings, documents, False, by, now_ms)[0].fact
     assert isinstance(fact, ContractApplied)
     return fact
 
@@ -58,7 +67,7 @@ def apply_grant(settings: Settings, grant: Grant, *, by: str = "bus", now_ms: in
 def apply_files(
     settings: Settings, paths: Sequence[Path], *, dry_run: bool = False, by: str = "bus", now_ms: int | None = None
 ) -> list[Applied]:
-    """Put the contracts and grants in files and folders in force, all or none; one fact for each document.
+    """Put the contracts, grants and rules in files and folders in force, all or none; one fact for each document.
 
     by       who does it, as evidence
     now_ms   the time, milliseconds since 1970 UTC; by default the clock's
@@ -76,13 +85,14 @@ def _apply(settings: Settings, documents: Documents, dry_run: bool, by: str, now
     today = shanghai_date(now)
     client = admin(settings)
     existing = topics.partition_counts(client)
+    signers = read_signers(settings.signers)
     others = [Applied(file, "other", kind, "skipped") for file, kind in documents.skipped]
     if dry_run:
         with PolicyReader(settings) as reader:
-            plan = make_plan(reader.read_to_end(), documents, existing, today)
+            plan = make_plan(reader.read_to_end(), documents, existing, today, signers)
         return [*_facts(plan, {}, {}, {}), *others]
     with ControlLog(settings) as log:
-        plan = make_plan(log.state, documents, existing, today)
+        plan = make_plan(log.state, documents, existing, today, signers)
         with closing(Registry(settings)) as registry:
             schema_ids = _register(registry, plan)
         _create_topics(client, plan, existing)
@@ -132,7 +142,7 @@ def _create_topics(client: AdminClient, plan: Plan, existing: dict[str, int]) ->
 
 
 def _events(plan: Plan, schema_ids: dict[str, int], by: str, now: int) -> tuple[list[Event], list[str]]:
-    """The events, and of each the topic it is about."""
+    """The events, and of each the topic (or the rule) it is about."""
     events: list[Event] = []
     names: list[str] = []
     for c in plan.contracts:
@@ -140,7 +150,12 @@ def _events(plan: Plan, schema_ids: dict[str, int], by: str, now: int) -> tuple[
             names.append(topic := source_topic(c.contract.id))
             events.append(
                 ContractPublished(
-                    resource=c.contract.id, schema_id=schema_ids[topic], contract=c.contract.source, at=now, by=by
+                    resource=c.contract.id,
+                    schema_id=schema_ids[topic],
+                    contract=c.contract.source,
+                    signed=c.signed,
+                    at=now,
+                    by=by,
                 )
             )
     for g in plan.grants:
@@ -157,7 +172,17 @@ def _events(plan: Plan, schema_ids: dict[str, int], by: str, now: int) -> tuple[
                     by=by,
                 )
             )
+    for r in plan.rules:
+        if _writes(r):
+            names.append(_rule_name(r))
+            withdrawn = RuleWithdrawn(rule=r.rule.id, at=now, by=by)
+            events.append(withdrawn if r.rule.withdrawn else RulePublished(rule=r.rule, at=now, by=by))
     return events, names
+
+
+def _rule_name(plan: RulePlan) -> str:
+    """What stands for a topic: rules have none."""
+    return f"rule {plan.rule.id}"
 
 
 def _superseded(plan: Plan, epochs: dict[str, int]) -> list[Ending]:
@@ -175,7 +200,16 @@ def _facts(
         topic = source_topic(c.contract.id)
         known = c.current.schema_id if c.current else -1
         epoch = c.current.epoch if c.current and not _writes(c) else epochs.get(topic, -1)
-        fact = ContractApplied(c.contract.id, c.action, schema_ids.get(topic, known), topic, epoch, dict(c.withheld))
+        fact = ContractApplied(
+            c.contract.id,
+            c.action,
+            schema_ids.get(topic, known),
+            topic,
+            epoch,
+            dict(c.withheld),
+            c.weakened,
+            c.signed,
+        )
         yield Applied(c.file, "contract", c.contract.id, c.action, fact)
     for g in plan.grants:
         topic = grant_topic(g.grant.id, g.generation)
@@ -184,9 +218,12 @@ def _facts(
         schema_id = same.schema_id if same else schema_ids.get(topic, -1)
         opened = GrantApplied(g.grant.id, g.action, g.generation, topic, schema_id, epoch, fences.get(g.grant.id))
         yield Applied(g.file, "grant", g.grant.id, g.action, opened)
+    for r in plan.rules:
+        told = RuleApplied(r.rule.id, r.action, r.rule.withdrawn, epochs.get(_rule_name(r), -1))
+        yield Applied(r.file, "rule", r.rule.id, r.action, told)
 
 
-def _writes(plan: ContractPlan | GrantPlan) -> bool:
+def _writes(plan: ContractPlan | GrantPlan | RulePlan) -> bool:
     return plan.action in ("created", "changed")
 
 

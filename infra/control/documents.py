@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from infra.control.signatures import read_signature
+from schemas.combination_rule import CombinationRule, parse_rule
 from schemas.contract import Contract, load_contract
 from schemas.errors import ConfigError
 from schemas.grant import Grant, parse_grant
+from schemas.signature import Signature
 from schemas.text import Text
 from schemas.validation import parse_yaml, read_text
 
 CONTRACT_FILES = (".avsc",)
 GRANT_FILES = (".yaml", ".yml")
 
-D = TypeVar("D", Contract, Grant)
+D = TypeVar("D", Contract, Grant, CombinationRule)
 
 
 @dataclass(frozen=True, slots=True)
 class Documents:
-    """Contracts and grants with the file of each, every id once; `skipped` are documents of other kinds in folders."""
+    """Contracts, grants and rules with the file of each, every id once; `skipped` are documents of other kinds in folders."""
 
     contracts: tuple[tuple[str, Contract], ...]
     grants: tuple[tuple[str, Grant], ...]
     skipped: tuple[tuple[str, str], ...] = ()
     """File and kind."""
+    rules: tuple[tuple[str, CombinationRule], ...] = ()
+    signatures: Mapping[str, Signature] = field(default_factory=dict)
+    """Of contracts, by resource, where one lies beside the file."""
 
 
 def read_documents(paths: Sequence[Path]) -> Documents:
@@ -36,20 +42,31 @@ def read_documents(paths: Sequence[Path]) -> Documents:
     """
     contracts: dict[str, tuple[str, Contract]] = {}
     grants: dict[str, tuple[str, Grant]] = {}
+    rules: dict[str, tuple[str, CombinationRule]] = {}
+    signatures: dict[str, Signature] = {}
     skipped: list[tuple[str, str]] = []
     for path, in_folder in _files(paths):
         if path.suffix in CONTRACT_FILES:
             contract = load_contract(path)
             _once(contracts, contract.id, (str(path), contract))
+            signature = read_signature(path)
+            if signature is not None:
+                signatures[contract.id] = signature
             continue
         for document in _yaml(path):
             kind = document.get("kind") if isinstance(document, dict) else None
+            if kind == "CombinationRule":
+                rule = parse_rule(document, str(path))
+                _once(rules, rule.id, (str(path), rule))
+                continue
             if in_folder and isinstance(kind, str) and kind != "Grant":
                 skipped.append((str(path), kind))
                 continue
             grant = parse_grant(document, str(path))
             _once(grants, grant.id, (str(path), grant))
-    return Documents(tuple(contracts.values()), tuple(grants.values()), tuple(skipped))
+    return Documents(
+        tuple(contracts.values()), tuple(grants.values()), tuple(skipped), tuple(rules.values()), signatures
+    )
 
 
 def _files(paths: Sequence[Path]) -> Iterator[tuple[Path, bool]]:
@@ -68,7 +85,9 @@ def _files(paths: Sequence[Path]) -> Iterator[tuple[Path, bool]]:
             raise ConfigError(
                 Text("neither a contract nor a grant by its name.", "从文件名看既不是契约也不是授权。"),
                 where=str(path),
-                hint=Text("Contracts end in .avsc, grants in .yaml.", "契约以 .avsc 结尾, 授权以 .yaml 结尾。"),
+                hint=Text(
+                    "Contracts end in .avsc, grants and rules in .yaml.", "契约以 .avsc 结尾, 授权与规则以 .yaml 结尾。"
+                ),
             )
 
 

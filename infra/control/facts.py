@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from schemas.signature import ChangeSigned
 from schemas.text import Text
 
 Action = Literal["created", "changed", "unchanged", "skipped"]
@@ -21,6 +22,10 @@ class ContractApplied:
     epoch: int
     withheld: dict[str, Text] = field(default_factory=dict)
     """Active grants that the contract no longer allows, with the reason; the exchange withholds them from now on."""
+    weakened: tuple[Text, ...] = ()
+    """What it protects less than the contract before it."""
+    signed: ChangeSigned | None = None
+    """The provider's signature of that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +58,24 @@ class GrantApplied:
 
 
 @dataclass(frozen=True, slots=True)
+class RuleApplied:
+    """A combination rule holds, or was withdrawn. `epoch`: where in the control log; -1 if nothing was written."""
+
+    rule: str
+    action: Action
+    withdrawn: bool
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
 class Applied:
     """What became of one document of one file. Skipped: of another kind, met in a folder."""
 
     file: str
-    kind: Literal["contract", "grant", "other"]
+    kind: Literal["contract", "grant", "rule", "other"]
     id: str
     action: Action
-    fact: ContractApplied | GrantApplied | None = None
+    fact: ContractApplied | GrantApplied | RuleApplied | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +87,8 @@ class GrantFacts:
     version: int
     subscriber: str
     resource: str
-    state: Literal["active", "waiting", "ended"]
-    """waiting: opened, but its validity has not begun."""
+    state: Literal["active", "waiting", "withheld", "ended"]
+    """waiting: opened, but its validity has not begun. withheld: the contract no longer allows it, or gives it another view."""
     valid_from: str
     valid_until: str
     topic: str
@@ -81,6 +96,8 @@ class GrantFacts:
     ended_at: int | None
     end_reason: str | None
     fence: dict[int, int] | None
+    withheld: Text | None = None
+    """Why nothing is released under it, if it is withheld."""
 
 
 @dataclass(frozen=True, slots=True)

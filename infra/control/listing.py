@@ -9,6 +9,8 @@ from infra.runtime.policy_log import PolicyReader
 from infra.runtime.settings import Settings
 from schemas.clock import start_of_day_ms
 from schemas.policy_log import GrantInForce, PolicyState
+from schemas.text import Text
+from stream_apps.policy.in_force import Suspension, view_in_force
 
 
 def state(settings: Settings) -> PolicyState:
@@ -22,18 +24,19 @@ def list_grants(settings: Settings, *, ended: bool = False, now_ms: int | None =
     now = int(time.time() * 1000) if now_ms is None else now_ms
     found = state(settings)
     every = [*found.ended, *found.grants.values()] if ended else [g for g in found.grants.values() if g.ended is None]
-    return [_facts(g, now) for g in sorted(every, key=lambda g: (g.grant.id, g.generation))]
+    return [_facts(g, found, now) for g in sorted(every, key=lambda g: (g.grant.id, g.generation))]
 
 
-def _facts(g: GrantInForce, now: int) -> GrantFacts:
+def _facts(g: GrantInForce, found: PolicyState, now: int) -> GrantFacts:
     waiting = start_of_day_ms(g.grant.valid.from_) > now
+    withheld = _withheld(g, found)
     return GrantFacts(
         grant=g.grant.id,
         generation=g.generation,
         version=g.grant.version,
         subscriber=g.grant.subscriber,
         resource=g.grant.resource,
-        state="ended" if g.ended is not None else "waiting" if waiting else "active",
+        state="ended" if g.ended is not None else "withheld" if withheld else "waiting" if waiting else "active",
         valid_from=g.grant.valid.from_.isoformat(),
         valid_until=g.grant.valid.until.isoformat(),
         topic=g.topic,
@@ -41,4 +44,14 @@ def _facts(g: GrantInForce, now: int) -> GrantFacts:
         ended_at=g.ended_at,
         end_reason=g.end_reason,
         fence=g.fence,
+        withheld=withheld,
     )
+
+
+def _withheld(g: GrantInForce, found: PolicyState) -> Text | None:
+    """Why the exchange releases nothing under a grant that has not ended, as far as contract and grant tell."""
+    if g.ended is not None:
+        return None
+    known = found.contracts.get(g.grant.resource)
+    view = view_in_force(known.contract if known else None, g)
+    return view.why if isinstance(view, Suspension) else None

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from infra.control.after import After
 from infra.control.documents import Documents
 from infra.control.facts import Action
+from infra.control.signatures import NOBODY, SUFFIX, Signers
+from schemas.combination_rule import CombinationRule
 from schemas.contract import Contract
 from schemas.errors import ConfigError
 from schemas.grant import Grant
 from schemas.ids import source_topic
 from schemas.policy_log import ContractInForce, GrantInForce, PolicyState
+from schemas.signature import ChangeSigned, contract_change
 from schemas.text import Text
 from schemas.view_event import fingerprint
 from stream_apps.policy.compile import compile_view
+from stream_apps.policy.in_force import Suspension, view_in_force
+from stream_apps.policy.weakening import weakened
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +35,10 @@ class ContractPlan:
     current: ContractInForce | None
     withheld: Mapping[str, Text]
     """Active grants it no longer allows, unless they are applied together with it."""
+    weakened: tuple[Text, ...] = ()
+    """What it protects less than the one in force."""
+    signed: ChangeSigned | None = None
+    """Who answers for that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,23 +60,99 @@ class GrantPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class RulePlan:
+    """A combination rule and what it does to the state; one that is withdrawn ends what is in force under its id."""
+
+    file: str
+    rule: CombinationRule
+    action: Action
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """All that is to be done, in order."""
 
     contracts: tuple[ContractPlan, ...]
     grants: tuple[GrantPlan, ...]
+    rules: tuple[RulePlan, ...] = ()
 
 
-def make_plan(state: PolicyState, documents: Documents, topics: Mapping[str, int], today: dt.date) -> Plan:
+def make_plan(
+    state: PolicyState,
+    documents: Documents,
+    topics: Mapping[str, int],
+    today: dt.date,
+    signers: Signers = NOBODY,
+) -> Plan:
     """The plan for `documents`; `topics` are the partition counts of existing topics, `today` is Asia/Shanghai's.
+
+    signers   whose signatures count on contracts that protect less than before
 
     Raises ConfigError for the first document that is refused: file, field and reason.
     """
     in_force = {r: c.contract for r, c in state.contracts.items()} | {c.id: c for _, c in documents.contracts}
     renewed = {g.id for _, g in documents.grants}
-    contracts = [_contract(file, c, state, topics, renewed) for file, c in documents.contracts]
+    contracts = [
+        _signed(_contract(file, c, state, topics, renewed), documents, signers) for file, c in documents.contracts
+    ]
     grants = [_grant(file, g, state, in_force, today) for file, g in documents.grants]
-    return Plan(tuple(contracts), tuple(grants))
+    rules = [_rule(file, r, state) for file, r in documents.rules]
+    plan = Plan(tuple(contracts), tuple(grants), tuple(rules))
+    _after(state, plan, in_force).check()
+    return plan
+
+
+def _after(state: PolicyState, plan: Plan, contracts: Mapping[str, Contract]) -> After:
+    renewed = {p.grant.id for p in plan.grants}
+    rules = state.rules | {p.rule.id: p.rule for p in plan.rules}
+    return After(
+        contracts,
+        {name: rule for name, rule in rules.items() if not rule.withdrawn},
+        [g for g in state.grants.values() if g.ended is None and g.grant.id not in renewed],
+        [(p.file, p.grant) for p in plan.grants],
+        frozenset(p.grant.id for p in plan.grants if p.action != "unchanged"),
+        {p.contract.id: p.file for p in plan.contracts if p.action != "unchanged"},
+        {p.rule.id: p.file for p in plan.rules if p.action != "unchanged"},
+    )
+
+
+def _rule(file: str, rule: CombinationRule, state: PolicyState) -> RulePlan:
+    current = state.rules.get(rule.id)
+    if current == rule or (current is None and rule.withdrawn):
+        return RulePlan(file, rule, "unchanged")
+    return RulePlan(file, rule, "changed" if current else "created")
+
+
+def _signed(plan: ContractPlan, documents: Documents, signers: Signers) -> ContractPlan:
+    """The plan with the evidence it needs. ConfigError if the contract weakens the one in force and that is not signed."""
+    if plan.current is None or not plan.weakened:
+        return plan
+    provider, since = plan.current.contract.resource.provider, plan.current.epoch
+    signature = documents.signatures.get(plan.contract.id)
+    if signature is None:
+        raise _refused(
+            plan.file,
+            f"it protects less than the contract in force, and {provider} has not signed that: "
+            f"{'; '.join(line.en for line in plan.weakened)}.",
+            f"其保护弱于生效中的契约, 且未经 {provider} 签名: {'; '.join(line.zh for line in plan.weakened)}。",
+            _sign_it(plan, signers, provider, since),
+        )
+    replaced = plan.current.contract.source
+    said = contract_change(plan.contract.source, replaced, since)
+    signers.check(provider, signature, said, f"{plan.file}{SUFFIX}")
+    return replace(
+        plan, signed=ChangeSigned(by=provider, signature=signature, replaces=fingerprint(replaced), since=since)
+    )
+
+
+def _sign_it(plan: ContractPlan, signers: Signers, provider: str, since: int) -> Text:
+    keys = Text("", "") if provider in signers.keys else signers.way_out(provider)
+    return Text(
+        f"The provider runs: bus sign --key PRIVATE.pem {plan.file} (offline: --replaces CURRENT.avsc --since {since}). "
+        + keys.en,
+        f"请由提供部门执行: bus sign --key 私钥.pem {plan.file} (离线: --replaces 现行契约.avsc --since {since})。"
+        + keys.zh,
+    )
 
 
 def _contract(
@@ -93,24 +179,14 @@ def _contract(
             _NEW_RESOURCE,
         )
     withheld = {} if before is None else _withheld(contract, state, renewed)
-    return ContractPlan(file, contract, "changed" if before else "created", current, withheld)
+    weaker = () if before is None else tuple(weakened(before, contract))
+    return ContractPlan(file, contract, "changed" if before else "created", current, withheld, weaker)
 
 
 def _withheld(contract: Contract, state: PolicyState, renewed: set[str]) -> dict[str, Text]:
-    out: dict[str, Text] = {}
-    for live in state.active(contract.id):
-        if live.grant.id in renewed:
-            continue
-        try:
-            schema = compile_view(contract, live.grant).schema
-        except ConfigError as error:
-            out[live.grant.id] = error.what
-            continue
-        if fingerprint(schema) != live.fingerprint:
-            out[live.grant.id] = Text(
-                "its view has another schema now; apply the grant again.", "其视图模式已变化, 请重新应用该授权。"
-            )
-    return out
+    others = (live for live in state.active(contract.id) if live.grant.id not in renewed)
+    found = {live.grant.id: view_in_force(contract, live) for live in others}
+    return {name: view.why for name, view in found.items() if isinstance(view, Suspension)}
 
 
 def _grant(file: str, grant: Grant, state: PolicyState, contracts: Mapping[str, Contract], today: dt.date) -> GrantPlan:
@@ -139,7 +215,7 @@ def _grant(file: str, grant: Grant, state: PolicyState, contracts: Mapping[str, 
             ),
         )
     if current.ended is None:
-        if current.grant == grant and current.fingerprint == fingerprint(schema):
+        if current.grant == grant and not isinstance(view_in_force(contract, current), Suspension):
             return GrantPlan(file, grant, "unchanged", current.generation, partitions, schema, current)
         _not_older(file, grant, current.grant)
     _not_over(file, grant, today)

@@ -48,6 +48,8 @@ class Settings(BaseSettings):
     """And its key (PEM)."""
     key_file: Path = Field(default_factory=lambda: user_config_path("exchange-bus") / "master.key")
     """The custodian's master key: 32 bytes, hexadecimal. Never in the state folder, so that a copy of one leaks nothing."""
+    signers: Path | None = None
+    """Folder of public keys, `<department>.pub` (PEM, Ed25519): who may sign a contract that protects less than before."""
     maven_repository: str | None = None
     """Where the embedded cluster's files are downloaded from; without, Maven's mirrors, else its default repository."""
     metrics_host: str = "127.0.0.1"

@@ -9,12 +9,12 @@ from typing import Any
 from infra.runtime.registry import Registry
 from schemas.codec import ChangeDecoder, Codec, codec_for
 from schemas.contract import Contract
-from schemas.errors import BusError, PermanentError
+from schemas.errors import PermanentError
 from schemas.ids import source_topic, subject
 from schemas.key_ring import KeyRing
 from schemas.policy_log import ContractInForce, GrantInForce, PolicyState
 from schemas.text import Text
-from stream_apps.policy import View, ViewKeys, compile_view, derive_keys
+from stream_apps.policy import Suspension, View, ViewKeys, derive_keys, view_in_force
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +85,9 @@ class RuleBook:
         )
 
     def _view(self, contract: Contract, grant: GrantInForce) -> Lane | Withheld:
-        try:
-            view = compile_view(contract, grant.grant)
-        except BusError:
-            return Withheld(grant, "contract_refuses")
-        if view.fingerprint != grant.fingerprint:
-            return Withheld(grant, "other_schema")
+        view = view_in_force(contract, grant)
+        if isinstance(view, Suspension):
+            return Withheld(grant, view.word)
         if grant.key_version not in self.ring.secrets:
             return Withheld(grant, "key_retired")
         keys = derive_keys(self.ring, grant.grant.subscriber, grant.grant.id, grant.key_version)

@@ -6,6 +6,7 @@ No Kafka, no Faust, no clock, no environment, no randomness: whatever decides is
 from stream_apps.policy.compile import compile_view
 from stream_apps.policy.deletes import delete_for_keys
 from stream_apps.policy.evaluate import evaluate
+from stream_apps.policy.in_force import Suspension, view_in_force
 from stream_apps.policy.keys import PREVIEW_KEY, ViewKeys, derive_keys
 from stream_apps.policy.preview import preview
 from stream_apps.policy.released import Failure, Outcome, Released
@@ -16,6 +17,7 @@ __all__ = [
     "Failure",
     "Outcome",
     "Released",
+    "Suspension",
     "View",
     "ViewField",
     "ViewKeys",
@@ -24,4 +26,5 @@ __all__ = [
     "derive_keys",
     "evaluate",
     "preview",
+    "view_in_force",
 ]

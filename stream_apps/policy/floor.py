@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from schemas.contract import Bound, ContractField, PermittedMask
 from schemas.errors import ConfigError
 from schemas.text import Text
-from stream_apps.policy.masks import Mask
+from stream_apps.policy.masks import MASKS, Mask
 from stream_apps.policy.masks.generalise import SHORT
 
 
@@ -25,7 +26,7 @@ def check_permitted(field: ContractField, mask: Mask, where: str) -> None:
             ),
             where=where,
         )
-    outside = [_outside(p, mask) for p in same]
+    outside = [_outside(p, mask.model_dump(mode="json")) for p in same]
     if all(o is not None for o in outside):
         parameter, bound = next(o for o in outside if o is not None)
         raise ConfigError(
@@ -37,6 +38,20 @@ def check_permitted(field: ContractField, mask: Mask, where: str) -> None:
         )
 
 
+def permits(field: ContractField, mask: str, parameters: Mapping[str, Any]) -> bool:
+    """Whether a grant could show the field so: under this very mask, or as it is."""
+    return field.masks is None or any(
+        p.mask == "pass" or (p.mask == mask and _outside(p, parameters) is None) for p in map(_spelt_out, field.masks)
+    )
+
+
+def permits_freely(field: ContractField, mask: str) -> bool:
+    """Whether a grant could show the field as finely as it likes: the contract bounds no parameter of this mask, and the
+    mask has some."""
+    free = any(p.mask == mask and not p.bounds for p in map(_spelt_out, field.masks or ()))
+    return permits(field, "pass", {}) or (free and mask in MASKS and bool(MASKS[mask].model_fields))
+
+
 def _spelt_out(permitted: PermittedMask) -> PermittedMask:
     """`date-to-year` is `generalise` to the year: whoever permits one permits the other."""
     name = permitted.mask.replace("-", "_")
@@ -45,9 +60,8 @@ def _spelt_out(permitted: PermittedMask) -> PermittedMask:
     return PermittedMask(mask="generalise", bounds=permitted.bounds | {"to": Bound(one_of=[SHORT[name]])})
 
 
-def _outside(permitted: PermittedMask, mask: Mask) -> tuple[str, str] | None:
+def _outside(permitted: PermittedMask, values: Mapping[str, Any]) -> tuple[str, str] | None:
     """The first parameter outside its bounds, and the bounds; None if all are within."""
-    values = mask.model_dump(mode="json")
     for name, bound in sorted(permitted.bounds.items(), key=lambda item: item[0] != "to"):
         if name not in values:
             return name, "unknown parameter in the contract"

@@ -7,7 +7,7 @@ becomes of the keys, which are data too.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NoReturn
@@ -63,6 +63,25 @@ def mask_of(granted: Granted, top: ContractField) -> Mask | None:
     """What becomes of a field under a grant; None if nothing of it is released. ConfigError if it may not be."""
     uses = granted.by_field.get(top.name)
     return None if uses is None else _mask(granted, (top.name,), top.type, uses)
+
+
+def leaf_masks(granted: Granted) -> dict[Path, Mask]:
+    """What becomes of each value of which anything is released, by its path. ConfigError if it may not be."""
+    masks = ((top.name, mask_of(granted, top)) for top in granted.contract.fields)
+    return {path: leaf for name, mask in masks if mask is not None for path, leaf in _leaves(mask, (name,))}
+
+
+def _leaves(mask: Mask, path: Path) -> Iterator[tuple[Path, Mask]]:
+    if isinstance(mask, Members):
+        for name, part in mask.members:
+            yield from _leaves(part.mask, (*path, name))
+    elif isinstance(mask, Items):
+        yield from _leaves(mask.each.mask, (*path, ITEMS))
+    elif isinstance(mask, Entries):
+        yield from _leaves(mask.key.mask, (*path, KEYS))
+        yield from _leaves(mask.value.mask, (*path, ITEMS))
+    else:
+        yield path, mask
 
 
 def _mask(granted: Granted, path: Path, avro: AvroType, uses: Uses) -> Mask | None:

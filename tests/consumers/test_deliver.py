@@ -14,6 +14,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from consumers import telemetry
 from consumers.deliver import Progress, deliver, deliver_many
 from consumers.naming import table_name
 from consumers.report import DeliveryReport
@@ -130,6 +131,29 @@ def test_the_next_generation_takes_over_and_old_rows_do_not_linger(feed: GrantFe
     report = running.result(20)
     assert (report.generation, report.ended) == (2, "revoked")
     assert rows(sink, feed.grant_id) == {"new": ("甲",)}
+
+
+def test_an_amended_grant_is_told_with_its_new_generation_and_how_to_go_on(
+    feed: GrantFeed, sink: str, background: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[dict[str, Any]] = []
+    monkeypatch.setattr(telemetry._log, "warning", lambda event, **keys: said.append({"event": event, **keys}))
+    works, fence = threading.Event(), feed.ends()
+    with Subscriber(feed.settings, feed.grant_id) as program:
+        running = background(deliver, feed.settings, feed.grant_id, sink, progress=lambda _: works.set())
+        assert works.wait(20)
+        feed.open()
+        feed.fence(generation=1, offsets=fence)
+        feed.end()
+        assert list(program) == []
+    report: DeliveryReport = running.result(20)
+    assert (report.followed, report.generation, report.ended) == ((1,), 2, "revoked")
+    [told] = said
+    assert (told["event"], told["generation"]) == ("grant was amended", 1)
+    assert program.ended is not None
+    for words in (told["hint"], program.ended.message.en, program.ended.message.zh):
+        assert feed.topic in words
+    assert "generation 2 goes on" in told["hint"]
 
 
 @pytest.mark.parametrize("bad", [b"", b"\0\0\0\0", b"\0\xff\xff\xff\xff??", b"\0\0\0\0\x01"])

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from schemas.combination_rule import parse_rule
 from schemas.errors import PermanentError
 from schemas.grant import parse_grant
 from schemas.policy_log import (
@@ -14,13 +15,19 @@ from schemas.policy_log import (
     GrantFenced,
     GrantOpened,
     PolicyState,
+    RulePublished,
+    RuleWithdrawn,
     decode,
     encode,
 )
+from schemas.signature import ChangeSigned, Signature
 from tests.schemas.contracts import avro_contract, grant_document
 
 ID = "shuiwu.things.2026-001"
 RESOURCE = "scjg.things"
+
+
+WITHDRAWN = RuleWithdrawn(rule="person.dossier", at=2, by="op")
 
 
 def opened(generation: int = 1, grant: str = ID) -> GrantOpened:
@@ -47,6 +54,26 @@ def published() -> ContractPublished:
     return ContractPublished(resource=RESOURCE, schema_id=4, contract=avro_contract(), at=1, by="op")
 
 
+def rule(**changes: Any) -> RulePublished:
+    document = {
+        "id": "person.dossier",
+        "subject": "person",
+        "fields": ["name", "phone"],
+        "except": ["gongan"],
+        "title": {"zh": "画像", "en": "Dossier"},
+        "basis": "Art. 25",
+        **changes,
+    }
+    return RulePublished(rule=parse_rule(document), at=1, by="op")
+
+
+def signed() -> ContractPublished:
+    signature = Signature(key="0" * 16, value="A" * 86 + "==")
+    return published().model_copy(
+        update={"signed": ChangeSigned(by="scjg", signature=signature, replaces="f" * 64, since=3)}
+    )
+
+
 def fold(*events: Any) -> PolicyState:
     state = PolicyState()
     for offset, event in enumerate(events):
@@ -54,7 +81,7 @@ def fold(*events: Any) -> PolicyState:
     return state
 
 
-@pytest.mark.parametrize("event", [published(), opened(), ended(), fenced()])
+@pytest.mark.parametrize("event", [published(), signed(), opened(), ended(), fenced(), rule(), WITHDRAWN])
 def test_an_event_is_read_back_as_it_was_written(event: Any) -> None:
     assert decode(encode(event), 3) == event
 
@@ -130,3 +157,18 @@ def test_a_state_is_not_changed_by_what_follows_it() -> None:
     before = fold(opened())
     before.after(1, ended())
     assert [g.grant.id for g in before.active(RESOURCE)] == [ID]
+
+
+def test_the_newest_rule_under_an_id_holds_until_it_is_withdrawn() -> None:
+    narrower = rule(subscribers=["shuiwu"], **{"except": []})
+    assert fold(rule(), narrower).rules == {"person.dossier": narrower.rule}
+    assert fold(rule(), WITHDRAWN).rules == {}
+    assert fold(rule(), WITHDRAWN, rule()).rules == {"person.dossier": rule().rule}
+
+
+def test_a_grant_remembers_the_contract_it_was_opened_under() -> None:
+    newer = avro_contract(fields=[{"name": "id", "type": "string"}])
+    state = fold(published(), opened(), published().model_copy(update={"contract": newer}))
+    under = state.grants[ID].contract
+    assert under is not None
+    assert (len(under.fields), len(state.contracts[RESOURCE].contract.fields)) == (2, 1)

@@ -101,7 +101,7 @@ CASES: tuple[Case, ...] = (
     Case("generalise grid", {"mask": "generalise", "to": "grid", "step": 0.01}, "double", lambda i: 26 + i / 7919),
     Case(
         "regex_replace",
-        {"mask": "regex_replace", "pattern": "[0-9]+号", "with": "**号"},
+        {"mask": "regex_replace", "pattern": "[0-9]+号", "replacement": "**号"},
         "string",
         _address,
     ),

@@ -18,8 +18,8 @@ def add(app: typer.Typer, session: Session) -> None:
     @app.command(
         rich_help_panel=panel,
         help=say(
-            "Put contracts (.avsc) and grants (.yaml) in force, all or none.",
-            "使数据契约(.avsc)与授权(.yaml)生效, 全部或全不。",
+            "Put contracts (.avsc), grants and combination rules (.yaml) in force, all or none.",
+            "使数据契约(.avsc)、授权与组合规则(.yaml)生效, 全部或全不。",
         ),
     )
     def apply(
@@ -74,7 +74,12 @@ _ACTIONS = {
     "unchanged": Text("unchanged", "无变化"),
     "skipped": Text("skipped", "跳过"),
 }
-_KINDS = {"contract": Text("contract", "契约"), "grant": Text("grant", "授权"), "other": Text("other", "其他")}
+_KINDS = {
+    "contract": Text("contract", "契约"),
+    "grant": Text("grant", "授权"),
+    "rule": Text("rule", "规则"),
+    "other": Text("other", "其他"),
+}
 
 
 def _apply(session: Session, paths: list[Path], dry_run: bool) -> None:
@@ -100,6 +105,8 @@ def _apply(session: Session, paths: list[Path], dry_run: bool) -> None:
         rows,
     )
     for applied in found:
+        for line in getattr(applied.fact, "weakened", ()):
+            warn(session, Text(f"{applied.id} protects less: {line.en}", f"{applied.id} 保护放宽: {line.zh}"))
         for grant, why in getattr(applied.fact, "withheld", {}).items():
             warn(
                 session,
@@ -113,6 +120,15 @@ def _detail(session: Session, fact: Any) -> str:
     fence = getattr(fact, "fence", None)
     generation = getattr(fact, "generation", None)
     words = [] if generation is None else [session.say(f"generation {generation}", f"第 {generation} 代")]
+    signed = getattr(fact, "signed", None)
+    if signed is not None:
+        words.append(
+            session.say(
+                f"signed by {signed.by} ({signed.signature.key})", f"{signed.by} 已签名({signed.signature.key})"
+            )
+        )
+    if getattr(fact, "withdrawn", False):
+        words.append(session.say("withdrawn", "已撤销"))
     if fence is not None:
         words.append(
             session.say(f"former ended in {fence.milliseconds:.0f} ms", f"前代于 {fence.milliseconds:.0f} 毫秒内终止")
@@ -165,6 +181,7 @@ def _grants(session: Session, every: bool) -> None:
     states = {
         "active": say("active", "生效"),
         "waiting": say("not yet valid", "未到生效日"),
+        "withheld": say("withheld", "停止放行"),
         "ended": say("ended", "已终止"),
     }
     rows = [
@@ -181,6 +198,15 @@ def _grants(session: Session, every: bool) -> None:
     ]
     headings = [say("grant", "授权"), say("gen.", "代"), say("state", "状态"), say("subscriber", "需求部门")]
     table([*headings, say("resource", "资源"), say("valid", "有效期"), say("topic", "主题")], rows)
+    for g in found:
+        if g.withheld is not None:
+            warn(
+                session,
+                Text(
+                    f"nothing is released under {g.grant} for now: {g.withheld.en}",
+                    f"授权 {g.grant} 暂停放行: {g.withheld.zh}",
+                ),
+            )
 
 
 def _reap(session: Session, days: float, dry_run: bool, yes: bool) -> None:

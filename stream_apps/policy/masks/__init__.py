@@ -13,11 +13,15 @@ from stream_apps.policy.masks.nulled import Null
 from stream_apps.policy.masks.partial import Partial
 from stream_apps.policy.masks.passed import Pass
 from stream_apps.policy.masks.pseudonym import Pseudonym
+from stream_apps.policy.masks.regex_replace import RegexReplace
 from stream_apps.policy.masks.truncate import Truncate
 
 MASKS: dict[str, type[Mask]] = {
     m.name: m
-    for m in (Pass, Drop, Null, Constant, Partial, Truncate, Pseudonym, Encrypt, Generalise, Bucket, DateToYear)
+    for m in (
+        *(Pass, Drop, Null, Constant, Partial, Truncate, RegexReplace, Pseudonym, Encrypt, Generalise),
+        *(Bucket, DateToYear),  # short names of generalise
+    )
 }
 
 __all__ = ["MASKS", "About", "Example", "Mask", "Place"]

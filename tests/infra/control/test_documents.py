@@ -70,3 +70,20 @@ def test_an_empty_folder_and_an_empty_file_are_errors(tmp_path: Path) -> None:
     (tmp_path / "empty.yaml").write_text("")
     with pytest.raises(ConfigError, match="no grant"):
         read_documents([tmp_path])
+
+
+def test_a_rule_is_read_from_files_and_folders(tmp_path: Path) -> None:
+    rule = {
+        "kind": "CombinationRule",
+        "id": "x.rule",
+        "subject": "person",
+        "fields": ["a", "b"],
+        "title": {"zh": "规", "en": "r"},
+        "basis": "test",
+    }
+    path = put(tmp_path, "rule.yaml", rule, grant_document("x"))
+    for found in (read_documents([tmp_path]), read_documents([path])):
+        assert ([r.id for _, r in found.rules], [g.id for _, g in found.grants]) == (["x.rule"], ["x.grant"])
+    put(tmp_path, "two.yaml", {**rule, "fields": ["a", "c"]})
+    with pytest.raises(ConfigError, match="the two differ"):
+        read_documents([tmp_path])
