@@ -48,7 +48,8 @@ def permits(field: ContractField, mask: str, parameters: Mapping[str, Any]) -> b
 def permits_freely(field: ContractField, mask: str) -> bool:
     """Whether a grant could show the field as finely as it likes: the contract bounds no parameter of this mask, and the
     mask has some."""
-    free = any(p.mask == mask and not p.bounds for p in map(_spelt_out, field.masks or ()))
+    names = {mask, "generalise" if mask in SHORT else mask}
+    free = any(p.mask.replace("-", "_") in names and not p.bounds for p in field.masks or ())
     return permits(field, "pass", {}) or (free and mask in MASKS and bool(MASKS[mask].model_fields))
 
 
