@@ -6,6 +6,7 @@ force. Values are UTF-8 JSON of the events below; the fold of all events up to a
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 
@@ -15,6 +16,7 @@ from schemas.contract import Contract, parse_contract
 from schemas.errors import PermanentError
 from schemas.grant import Grant
 from schemas.ids import Id
+from schemas.key_ring import AnnouncedKey, Suite
 from schemas.text import Text
 from schemas.validation import Model
 
@@ -73,16 +75,32 @@ class GrantFenced(Model):
     at: int
 
 
-PolicyEvent = Annotated[ContractPublished | GrantOpened | GrantEnded | GrantFenced, Field(discriminator="kind")]
-_ADAPTER: TypeAdapter[ContractPublished | GrantOpened | GrantEnded | GrantFenced] = TypeAdapter(PolicyEvent)
+class KeysAnnounced(Model):
+    """A version of the master key is this secret and no other, for everybody who reads the log. The first announcement of a
+    version fixes secret and suite; a later one may only move its last day.
+    """
+
+    kind: Literal["keys.announced"] = "keys.announced"
+    version: int = Field(ge=1)
+    suite: Suite
+    fingerprint: str
+    """`MasterSecret.fingerprint`."""
+    until: dt.date | None = None
+    at: int
+    by: str
 
 
-def encode(event: ContractPublished | GrantOpened | GrantEnded | GrantFenced) -> bytes:
+Event = ContractPublished | GrantOpened | GrantEnded | GrantFenced | KeysAnnounced
+PolicyEvent = Annotated[Event, Field(discriminator="kind")]
+_ADAPTER: TypeAdapter[Event] = TypeAdapter(PolicyEvent)
+
+
+def encode(event: Event) -> bytes:
     """The event as it is written to the log."""
     return event.model_dump_json(by_alias=True).encode()
 
 
-def decode(value: bytes | None, offset: int) -> ContractPublished | GrantOpened | GrantEnded | GrantFenced:
+def decode(value: bytes | None, offset: int) -> Event:
     """The event at `offset`. PermanentError if it is none: the reader stops, because guessing would release."""
     try:
         return _ADAPTER.validate_json(value or b"")
@@ -134,13 +152,15 @@ class PolicyState:
     """Newest generation of each grant, by grant id, ended ones included."""
     ended: tuple[GrantInForce, ...] = ()
     """Earlier generations, and their topics that may still exist."""
+    keys: dict[int, AnnouncedKey] = field(default_factory=dict)
+    """Versions of the master key that have been announced."""
 
     def active(self, resource: str) -> list[GrantInForce]:
         """Grants on `resource` that have not ended, in the order of their ids."""
         live = (g for g in self.grants.values() if g.ended is None and g.grant.resource == resource)
         return sorted(live, key=lambda g: g.grant.id)
 
-    def after(self, offset: int, event: ContractPublished | GrantOpened | GrantEnded | GrantFenced) -> PolicyState:
+    def after(self, offset: int, event: Event) -> PolicyState:
         """The state once `event` at `offset` has been folded in. This state is unchanged."""
         if isinstance(event, ContractPublished):
             contract = parse_contract(event.contract, f"bus.grants@{offset}")
@@ -148,6 +168,8 @@ class PolicyState:
             return replace(self, epoch=offset, contracts={**self.contracts, event.resource: entry})
         if isinstance(event, GrantOpened):
             return self._opened(offset, event)
+        if isinstance(event, KeysAnnounced):
+            return replace(self, epoch=offset, keys=_announced(self.keys, event))
         current = self.grants.get(event.grant)
         if current is None or current.generation != event.generation:
             return replace(self, epoch=offset, ended=_fenced(self.ended, event))
@@ -178,6 +200,12 @@ class PolicyState:
                 old = replace(old, ended=offset, ended_at=event.at, end_reason="superseded")
             ended = (*ended, old)
         return replace(self, epoch=offset, grants={**self.grants, event.grant.id: new}, ended=ended)
+
+
+def _announced(keys: dict[int, AnnouncedKey], event: KeysAnnounced) -> dict[int, AnnouncedKey]:
+    said = AnnouncedKey(event.version, event.suite, event.fingerprint, event.until)
+    known = keys.get(event.version, said)
+    return {**keys, event.version: said if known == replace(said, until=known.until) else known}
 
 
 def _fenced(ended: tuple[GrantInForce, ...], event: GrantEnded | GrantFenced) -> tuple[GrantInForce, ...]:

@@ -42,6 +42,9 @@ class GrantPlan:
     partitions: int
     view_schema: dict[str, Any]
     current: GrantInForce | None
+    key_version: int = 1
+    rotated: bool = False
+    """It changes only because the keys its tokens are made under were rotated."""
 
     @property
     def supersedes(self) -> GrantInForce | None:
@@ -57,15 +60,18 @@ class Plan:
     grants: tuple[GrantPlan, ...]
 
 
-def make_plan(state: PolicyState, documents: Documents, topics: Mapping[str, int], today: dt.date) -> Plan:
-    """The plan for `documents`; `topics` are the partition counts of existing topics, `today` is Asia/Shanghai's.
+def make_plan(
+    state: PolicyState, documents: Documents, topics: Mapping[str, int], today: dt.date, key_version: int = 1
+) -> Plan:
+    """The plan for `documents`; `topics` are the partition counts of existing topics, `today` is Asia/Shanghai's,
+    `key_version` is the master key's that new generations are made under.
 
     Raises ConfigError for the first document that is refused: file, field and reason.
     """
     in_force = {r: c.contract for r, c in state.contracts.items()} | {c.id: c for _, c in documents.contracts}
     renewed = {g.id for _, g in documents.grants}
     contracts = [_contract(file, c, state, topics, renewed) for file, c in documents.contracts]
-    grants = [_grant(file, g, state, in_force, today) for file, g in documents.grants]
+    grants = [_grant(file, g, state, in_force, today, key_version) for file, g in documents.grants]
     return Plan(tuple(contracts), tuple(grants))
 
 
@@ -113,7 +119,14 @@ def _withheld(contract: Contract, state: PolicyState, renewed: set[str]) -> dict
     return out
 
 
-def _grant(file: str, grant: Grant, state: PolicyState, contracts: Mapping[str, Contract], today: dt.date) -> GrantPlan:
+def _grant(
+    file: str,
+    grant: Grant,
+    state: PolicyState,
+    contracts: Mapping[str, Contract],
+    today: dt.date,
+    key_version: int,
+) -> GrantPlan:
     contract = contracts.get(grant.resource)
     if contract is None:
         raise _refused(
@@ -122,12 +135,13 @@ def _grant(file: str, grant: Grant, state: PolicyState, contracts: Mapping[str, 
             f"没有生效的数据契约 '{grant.resource}'。",
             Text("Apply the contract first, or in the same command.", "请先应用数据契约, 或在同一命令中一并应用。"),
         )
-    schema = compile_view(contract, grant, file).schema
+    view = compile_view(contract, grant, file)
+    schema = view.schema
     current = state.grants.get(grant.id)
     partitions = contract.resource.partitions
     if current is None:
         _not_over(file, grant, today)
-        return GrantPlan(file, grant, "created", 1, partitions, schema, None)
+        return GrantPlan(file, grant, "created", 1, partitions, schema, None, key_version)
     if current.ended is not None and grant.version <= current.grant.version:
         raise _refused(
             f"{file}: version",
@@ -138,12 +152,16 @@ def _grant(file: str, grant: Grant, state: PolicyState, contracts: Mapping[str, 
                 f"如需重新授权, 请重新审批并写 version: {current.grant.version + 1}。",
             ),
         )
+    same = current.ended is None and current.grant == grant and current.fingerprint == fingerprint(schema)
     if current.ended is None:
-        if current.grant == grant and current.fingerprint == fingerprint(schema):
-            return GrantPlan(file, grant, "unchanged", current.generation, partitions, schema, current)
+        if same and (current.key_version == key_version or not view.keyed):
+            kept = current.key_version
+            return GrantPlan(file, grant, "unchanged", current.generation, partitions, schema, current, kept)
         _not_older(file, grant, current.grant)
     _not_over(file, grant, today)
-    return GrantPlan(file, grant, "changed", current.generation + 1, partitions, schema, current)
+    return GrantPlan(
+        file, grant, "changed", current.generation + 1, partitions, schema, current, key_version, rotated=same
+    )
 
 
 def _not_older(file: str, grant: Grant, current: Grant) -> None:

@@ -19,10 +19,8 @@ from infra.runtime.kafka import admin, await_topics, begin_transactions, consume
 from infra.runtime.settings import Settings
 from schemas.errors import PermanentError, TransientError
 from schemas.ids import POLICY_TOPIC
-from schemas.policy_log import ContractPublished, GrantEnded, GrantFenced, GrantOpened, PolicyState, decode, encode
+from schemas.policy_log import Event, PolicyState, decode, encode
 from schemas.text import Text
-
-Event = ContractPublished | GrantOpened | GrantEnded | GrantFenced
 
 CONTROL_TRANSACTION = "bus.control"
 """transactional.id of whoever changes the log: the newest command fences every earlier one that is still running."""

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from schemas.errors import TransientError
 from schemas.ids import resource_of, source_topic
+from schemas.key_ring import KeyRing
 from schemas.policy_log import PolicyState
 from stream_apps.exchange import telemetry
 from stream_apps.exchange.breaker import Breaker
@@ -193,7 +194,8 @@ class Exchange:
             lanes, withheld = self.writable(rules)
             if standing.pending(lanes):
                 raise NotNow(place, "replay")
-            watch = GapWatch(standing.mark.gaps, [m.key() or b"" for m in part.messages], self.tools.hashed)
+            gaps = self.tools.hashed.readable(standing.mark.gaps)
+            watch = GapWatch(gaps, [m.key() or b"" for m in part.messages], self.tools.hashed)
             result = judge(part.messages, rules, lanes, watch, at_ms)
             if self._breaker(resource).trips(result.records, result.faulty):
                 raise NotNow(place, "stopped")
@@ -244,7 +246,10 @@ class Exchange:
     # -- what is due, in the policy thread
 
     def turn(self) -> None:
-        """Look after announcements, epochs to confirm, partitions to try again, and the lag shown."""
+        """Look after announcements, epochs to confirm, partitions to try again, and the lag shown.
+
+        ConfigError if the control log announces another master key than ours: the process must not go on releasing.
+        """
         state = self.policy.state
         if state.epoch != self._epoch:
             self._policy_changed(state)
@@ -278,8 +283,15 @@ class Exchange:
             self._changed = state, last_change(state)
         return self._changed[1]
 
+    def renew(self, ring: KeyRing) -> None:
+        """From now on these master keys (the custodian gave them)."""
+        with self.lock:
+            self.tools.book.renew(ring)
+            self.tools.hashed.renew(ring)
+
     def _policy_changed(self, state: PolicyState) -> None:
         with self.lock:
+            self.tools.book.ring.verify(state.keys)
             after = self._last_change(state)
             for place, standing in self.owned.items():
                 resource = resource_of(place.topic)

@@ -219,6 +219,8 @@ class Worker:
             "BUS_BOOTSTRAP_SERVERS": self.settings.bootstrap_servers or "",
             "BUS_REGISTRY_URL": self.settings.registry_url or "",
             "BUS_KEY_FILE": str(self.settings.key_file),
+            "BUS_KEY_COMMAND": "",
+            "BUS_KEY_FINGERPRINT": "",
         }
         with self.log.open("ab") as out:
             self.process = subprocess.Popen(

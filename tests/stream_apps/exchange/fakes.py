@@ -26,7 +26,7 @@ from stream_apps.exchange.worker import Exchange, Tools
 from stream_apps.policy import compile_view
 from stream_apps.transport.unit import Committed, Place, Slice, Unit
 
-MASTER = b"k" * 32
+RING = KeyRing({1: MasterSecret(1, b"k" * 32)}, 1)
 NOW = 1_795_000_000_000
 
 
@@ -150,9 +150,9 @@ class Bench:
         self.registry = FakeRegistry()
         tools = Tools(
             self.sender,
-            RuleBook(KeyRing({1: MasterSecret(1, MASTER)}, 1), self.registry),  # type: ignore[arg-type]
+            RuleBook(RING, self.registry),  # type: ignore[arg-type]
             self.topics,
-            KeyHash(MASTER),
+            KeyHash(RING),
             lambda places: dict.fromkeys(places, 0),
             lambda: NOW,
         )
