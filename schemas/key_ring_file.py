@@ -104,7 +104,8 @@ def _mapping(value: Any, must: set[str], may: set[str], where: str) -> Mapping[s
         known = ", ".join(sorted(must | may))
         _refuse(where, f"has {odd} unknown keys; there are: {known}.", f"含 {odd} 个未知键; 可用: {known}。", _FORM)
     for name in sorted(must - value.keys()):
-        _refuse(f"{where}: {name}", "is missing.", "缺失。", _FORM)
+        place = f"{where}.{name}" if ": " in where else f"{where}: {name}"
+        _refuse(place, "is missing.", "缺失。", _FORM)
     return value
 
 

@@ -31,15 +31,6 @@ Event = tuple[str, dict[str, Any] | None, dict[str, Any] | None]
 """Operation, before, after."""
 
 
-def with_key(settings: Settings) -> Settings:
-    """The settings with a master key of the test's own."""
-    path = settings.home / "master.key"
-    if not path.exists():
-        path.write_text("ab" * 32)
-        path.chmod(0o600)
-    return settings.model_copy(update={"key_file": path})
-
-
 @dataclass
 class Lab:
     """One resource `<word>.r` with a key `id`, a filterable `district`, a `name` and an `amount`."""
