@@ -8,24 +8,17 @@ nobody; fingerprints identify them without revealing them.
 from __future__ import annotations
 
 import datetime as dt
-import fcntl
 import hashlib
-import os
-import secrets
-import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from infra.runtime.key_command import ORIGIN, run_key_command
+from infra.runtime.key_file import make_ring, read_ring, rotate_ring
 from infra.runtime.settings import Settings
 from schemas.errors import ConfigError
-from schemas.key_ring import KeyRing, MasterSecret, Suite
-from schemas.key_ring_file import HOW_TO_MAKE, KEY_BYTES, parse_key, parse_ring, ring_text
+from schemas.key_ring import KeyRing, Suite
+from schemas.key_ring_file import HOW_TO_MAKE, parse_ring
 from schemas.text import Text
-
-_MAX_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,27 +79,8 @@ def key_path(settings: Settings) -> Path:
     return path
 
 
-def read_ring(path: Path) -> KeyRing:
-    """The ring in a file. ConfigError if others can read it or it holds anything else."""
-    return parse_ring(_text(path, private=True), str(path))
-
-
-def read_preview_keys(path: Path) -> KeyRing | bytes:
-    """What a preview is to make tokens with: a ring in its long form or, of 64 hexadecimal digits, these 32 bytes as the
-    subscriber's secret. A throw-away key need not be kept from others. ConfigError if the file holds anything else.
-    """
-    text = _text(path, private=False)
-    return parse_ring(text, str(path)) if ":" in text else parse_key(text.strip(), str(path))
-
-
 def rotate_file(settings: Settings, suite: Suite | None, until: dt.date) -> KeyRing:
-    """Add a new current version to the custodian's file; the one before serves until `until`. The new ring.
-
-    suite  of the new version; by default that of the one before
-
-    The file is replaced as a whole, so a reader sees the old ring or the new one. Raises ConfigError where the custodian is
-    a command, or another rotation is under way, and what `read_ring` raises.
-    """
+    """`rotate_ring` of the custodian's file. ConfigError where the custodian is a command, and what `rotate_ring` raises."""
     if by_command(settings):
         raise _wrong(
             ORIGIN,
@@ -118,17 +92,7 @@ def rotate_file(settings: Settings, suite: Suite | None, until: dt.date) -> KeyR
                 "请在密钥库中新增一版密钥并设为现行, 为前一版写明 until, 由命令一并输出; 然后重新执行 'bus apply'。",
             ),
         )
-    path = key_path(settings).resolve()
-    with _alone(path):
-        ring = read_ring(path)
-        old = ring.secrets[ring.current]
-        version = ring.newest + 1
-        new = MasterSecret(version, secrets.token_bytes(KEY_BYTES), suite or old.suite)
-        made = KeyRing(
-            {**ring.secrets, old.version: replace(old, until=until), version: new}, version, str(settings.key_file)
-        )
-        _replace(path, ring_text(made))
-    return made
+    return rotate_ring(key_path(settings), suite, until)
 
 
 def _from_command(settings: Settings) -> HeldKeys:
@@ -143,7 +107,14 @@ def _from_file(settings: Settings) -> HeldKeys:
         return HeldKeys(read_ring(path))
     if "key_file" in settings.model_fields_set:
         raise _wrong(str(path), "the master key file does not exist.", "主密钥文件不存在。", HOW_TO_MAKE)
-    return _make(path, settings.key_suite)
+    ring, made = make_ring(path, settings.key_suite)
+    notes = (
+        Text(
+            f"made a new master key in {path}: keep a copy in a safe place; pseudonyms cannot be repeated without it.",
+            f"已在 {path} 生成新的主密钥: 请妥善备份; 丢失后将无法再生成相同的假名。",
+        ),
+    )
+    return HeldKeys(ring, notes if made else ())
 
 
 def _expected(settings: Settings, ring: KeyRing) -> None:
@@ -160,102 +131,6 @@ def _expected(settings: Settings, ring: KeyRing) -> None:
                 "请恢复应有的密钥; 如系轮换所致, 请将 BUS_KEY_FINGERPRINT 改为新指纹。",
             ),
         )
-
-
-def _text(path: Path, *, private: bool) -> str:
-    """What an opened file holds and who may read it are asked of the same file, whatever happens to its name."""
-    try:
-        with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            found = file.read(_MAX_BYTES + 1)
-    except OSError as error:
-        raise _wrong(str(path), f"cannot be read: {error.strerror}.", f"无法读取: {error.strerror}。") from error
-    if private and stat.S_IMODE(mode) & 0o077:
-        raise _wrong(
-            str(path),
-            f"others may read the key (mode {stat.S_IMODE(mode):04o}).",
-            f"密钥可被他人读取(权限 {stat.S_IMODE(mode):04o})。",
-            Text(f"Run: chmod 600 {path}", f"请执行: chmod 600 {path}"),
-        )
-    if len(found) > _MAX_BYTES:
-        raise _wrong(str(path), f"larger than {_MAX_BYTES} bytes.", f"超过 {_MAX_BYTES} 字节。")
-    try:
-        return found.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise _wrong(str(path), "is not text.", "不是文本。", HOW_TO_MAKE) from None
-
-
-def _make(path: Path, suite: Suite) -> HeldKeys:
-    """Two processes may come at once: whoever creates the file makes the key, the other reads it."""
-    ring = KeyRing({1: MasterSecret(1, secrets.token_bytes(KEY_BYTES), suite)}, 1, str(path))
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = _draft(path, ring_text(ring))
-        try:
-            os.link(draft, path)  # fails where the name is taken, and never shows a half-written file
-        except FileExistsError:
-            return HeldKeys(read_ring(path))
-        finally:
-            draft.unlink()
-    except OSError as error:
-        raise _wrong(str(path), f"cannot be made: {error.strerror}.", f"无法创建: {error.strerror}。") from error
-    return HeldKeys(
-        ring,
-        (
-            Text(
-                f"made a new master key in {path}: keep a copy in a safe place; pseudonyms cannot be repeated without it.",
-                f"已在 {path} 生成新的主密钥: 请妥善备份; 丢失后将无法再生成相同的假名。",
-            ),
-        ),
-    )
-
-
-def _replace(path: Path, text: str) -> None:
-    try:
-        draft = _draft(path, text)
-        try:
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(
-                folder
-            )  # or a power failure could bring the old ring back after tokens were made under the new one
-        finally:
-            os.close(folder)
-    except OSError as error:
-        raise _wrong(str(path), f"cannot be written: {error.strerror}.", f"无法写入: {error.strerror}。") from error
-
-
-def _draft(path: Path, text: str) -> Path:
-    """The text in a private file beside `path`, on the disk."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with os.fdopen(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as out:
-            out.write(text)
-            out.flush()
-            os.fsync(out.fileno())
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
-    return draft
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """While inside, no other rotation of the same folder's keys is."""
-    try:
-        folder = os.open(path.parent, os.O_RDONLY)
-    except OSError as error:
-        raise _wrong(str(path), f"cannot be read: {error.strerror}.", f"无法读取: {error.strerror}。") from error
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError:
-        raise _wrong(str(path), "another rotation is under way.", "另一次轮换正在进行。") from None
-    finally:
-        os.close(folder)
 
 
 def _wrong(where: str, en: str, zh: str, hint: Text | None = None) -> ConfigError:

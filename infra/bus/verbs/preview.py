@@ -93,7 +93,7 @@ def _preview(session: Session, contract: Path, grant: Path, events: Path, key_fi
 
 def _keys(key_file: Path | None, grant: "Grant") -> "ViewKeys":
     """Of a key ring those the exchange would use for a grant opened now, else the one secret given."""
-    from infra.runtime.custodian import read_preview_keys
+    from infra.runtime.key_file import read_preview_keys
     from stream_apps.policy import PREVIEW_KEY, ViewKeys, derive_keys
 
     given = read_preview_keys(key_file) if key_file else PREVIEW_KEY

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from infra.runtime import custodian
-from infra.runtime.custodian import existing_keys, held_keys, read_ring, rotate_file
+from infra.runtime import custodian, key_file
+from infra.runtime.custodian import existing_keys, held_keys, rotate_file
+from infra.runtime.key_file import read_ring
 from infra.runtime.settings import Settings
 from schemas.errors import ConfigError
 from schemas.key_ring import KeyRing, MasterSecret
@@ -159,7 +160,7 @@ def test_a_rotation_that_fails_leaves_the_ring_and_no_draft(tmp_path: Path, monk
     def full(file: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(custodian.os, "fsync", full)
+    monkeypatch.setattr(key_file.os, "fsync", full)
     with pytest.raises(ConfigError, match="No space left"):
         rotate_file(settings, None, DAY)
     assert [p.name for p in tmp_path.iterdir()] == ["k"]
@@ -169,14 +170,14 @@ def test_a_rotation_that_fails_leaves_the_ring_and_no_draft(tmp_path: Path, monk
 def test_of_two_rotations_at_once_one_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings(home=tmp_path / "state", key_file=written(tmp_path / "k"))
     inside, go_on = threading.Event(), threading.Event()
-    replace = custodian._replace
+    replace = key_file._replace
 
     def slowly(path: Path, text: str) -> None:
         inside.set()
         assert go_on.wait(10)
         replace(path, text)
 
-    monkeypatch.setattr(custodian, "_replace", slowly)
+    monkeypatch.setattr(key_file, "_replace", slowly)
     one = threading.Thread(target=rotate_file, args=(settings, None, DAY))
     one.start()
     assert inside.wait(10)
