@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import pytest
 
 from schemas.errors import PermanentError
 from schemas.grant import parse_grant
+from schemas.key_ring import AnnouncedKey
 from schemas.policy_log import (
     ContractPublished,
     GrantEnded,
     GrantFenced,
     GrantOpened,
+    KeysAnnounced,
     PolicyState,
     decode,
     encode,
@@ -47,6 +50,10 @@ def published() -> ContractPublished:
     return ContractPublished(resource=RESOURCE, schema_id=4, contract=avro_contract(), at=1, by="op")
 
 
+def announced(version: int = 1, fingerprint: str = "f1", until: dt.date | None = None) -> KeysAnnounced:
+    return KeysAnnounced(version=version, suite="sm3", fingerprint=fingerprint, until=until, at=2, by="op")
+
+
 def fold(*events: Any) -> PolicyState:
     state = PolicyState()
     for offset, event in enumerate(events):
@@ -54,7 +61,7 @@ def fold(*events: Any) -> PolicyState:
     return state
 
 
-@pytest.mark.parametrize("event", [published(), opened(), ended(), fenced()])
+@pytest.mark.parametrize("event", [published(), opened(), ended(), fenced(), announced(until=dt.date(2027, 3, 31))])
 def test_an_event_is_read_back_as_it_was_written(event: Any) -> None:
     assert decode(encode(event), 3) == event
 
@@ -130,3 +137,16 @@ def test_a_state_is_not_changed_by_what_follows_it() -> None:
     before = fold(opened())
     before.after(1, ended())
     assert [g.grant.id for g in before.active(RESOURCE)] == [ID]
+
+
+def test_the_first_announcement_of_a_key_fixes_the_secret_and_a_later_one_only_moves_its_end() -> None:
+    day = dt.date(2027, 3, 31)
+    state = fold(announced(), announced(2, "f2"), announced(1, "f1", day), announced(1, "forged"))
+    assert state.keys == {1: AnnouncedKey(1, "sm3", "f1", day), 2: AnnouncedKey(2, "sm3", "f2")}
+    assert state.epoch == 3
+    assert state.after(4, announced()).keys[1].until is None
+
+
+def test_a_log_of_before_there_were_announcements_pins_nothing() -> None:
+    assert fold(published(), opened()).keys == {}
+    assert fold(published(), opened()).grants[ID].key_version == 1

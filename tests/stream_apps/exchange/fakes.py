@@ -184,7 +184,9 @@ class Bench:
         self.codecs[resource] = codec_for(change_event_schema(contract), 7)
         self.fold(ContractPublished(resource=resource, schema_id=7, contract=contract.source, at=0, by="t"))
 
-    def open(self, grant: str = "s.g", resource: str = "p.r", generation: int = 1, **more: Any) -> str:
+    def open(
+        self, grant: str = "s.g", resource: str = "p.r", generation: int = 1, key_version: int = 1, **more: Any
+    ) -> str:
         """Its topic."""
         document = {
             "id": grant,
@@ -205,6 +207,7 @@ class Bench:
                 topic=topic,
                 schema_id=100 + self.policy.state.epoch,
                 fingerprint=fingerprint(view.schema),
+                key_version=key_version,
                 at=0,
                 by="t",
             )
