@@ -6,6 +6,7 @@ force. Values are UTF-8 JSON of the events below; the fold of all events up to a
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 
@@ -16,6 +17,7 @@ from schemas.contract import Contract, parse_contract
 from schemas.errors import PermanentError
 from schemas.grant import Grant
 from schemas.ids import Id
+from schemas.key_ring import AnnouncedKey, Suite
 from schemas.signature import ChangeSigned
 from schemas.text import Text
 from schemas.validation import Model
@@ -95,7 +97,22 @@ class RuleWithdrawn(Model):
     by: str
 
 
-Event = ContractPublished | GrantOpened | GrantEnded | GrantFenced | RulePublished | RuleWithdrawn
+class KeysAnnounced(Model):
+    """A version of the master key is this secret and no other, for everybody who reads the log. The first announcement of a
+    version fixes secret and suite; a later one may only move its last day.
+    """
+
+    kind: Literal["keys.announced"] = "keys.announced"
+    version: int = Field(ge=1)
+    suite: Suite
+    fingerprint: str
+    """`MasterSecret.fingerprint`."""
+    until: dt.date | None = None
+    at: int
+    by: str
+
+
+Event = ContractPublished | GrantOpened | GrantEnded | GrantFenced | RulePublished | RuleWithdrawn | KeysAnnounced
 PolicyEvent = Annotated[Event, Field(discriminator="kind")]
 _ADAPTER: TypeAdapter[Event] = TypeAdapter(PolicyEvent)
 
@@ -161,6 +178,8 @@ class PolicyState:
     """Earlier generations, and their topics that may still exist."""
     rules: dict[str, CombinationRule] = field(default_factory=dict)
     """Combination rules that hold, by id."""
+    keys: dict[int, AnnouncedKey] = field(default_factory=dict)
+    """Versions of the master key that have been announced."""
 
     def active(self, resource: str) -> list[GrantInForce]:
         """Grants on `resource` that have not ended, in the order of their ids."""
@@ -179,6 +198,8 @@ class PolicyState:
             return replace(self, epoch=offset, rules={**self.rules, event.rule.id: event.rule})
         if isinstance(event, RuleWithdrawn):
             return replace(self, epoch=offset, rules={k: r for k, r in self.rules.items() if k != event.rule})
+        if isinstance(event, KeysAnnounced):
+            return replace(self, epoch=offset, keys=_announced(self.keys, event))
         current = self.grants.get(event.grant)
         if current is None or current.generation != event.generation:
             return replace(self, epoch=offset, ended=_fenced(self.ended, event))
@@ -211,6 +232,12 @@ class PolicyState:
                 old = replace(old, ended=offset, ended_at=event.at, end_reason="superseded")
             ended = (*ended, old)
         return replace(self, epoch=offset, grants={**self.grants, event.grant.id: new}, ended=ended)
+
+
+def _announced(keys: dict[int, AnnouncedKey], event: KeysAnnounced) -> dict[int, AnnouncedKey]:
+    said = AnnouncedKey(event.version, event.suite, event.fingerprint, event.until)
+    known = keys.get(event.version, said)
+    return {**keys, event.version: said if known == replace(said, until=known.until) else known}
 
 
 def _fenced(ended: tuple[GrantInForce, ...], event: GrantEnded | GrantFenced) -> tuple[GrantInForce, ...]:

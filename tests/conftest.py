@@ -10,21 +10,36 @@ from pathlib import Path
 import pytest
 
 from infra.cluster import running
+from infra.runtime.custodian import held_keys
 from infra.runtime.settings import Settings
 
 
 @dataclass(slots=True, frozen=True)
 class Cluster:
-    """Addresses of a Kafka broker and a registry, and a state folder for what the test keeps."""
+    """Addresses of a Kafka broker and a registry, a state folder for what the test keeps, and the master key its log pins."""
 
     bootstrap_servers: str
     registry_url: str
     home: Path
+    key_file: Path
 
     @property
     def settings(self) -> Settings:
         """Settings of a process that works on this cluster."""
-        return Settings(home=self.home, bootstrap_servers=self.bootstrap_servers, registry_url=self.registry_url)
+        return Settings(
+            home=self.home,
+            bootstrap_servers=self.bootstrap_servers,
+            registry_url=self.registry_url,
+            key_file=self.key_file,
+        )
+
+
+def own_key(folder: Path) -> Path:
+    """The file of a master key in a folder that is no state folder."""
+    path = folder / "master.key"
+    path.write_text("ab" * 32)
+    path.chmod(0o600)
+    return path
 
 
 @pytest.fixture(scope="session")
@@ -35,11 +50,13 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     if given.bootstrap_servers or given.registry_url:
         given = given.located()
         assert given.bootstrap_servers and given.registry_url
-        yield Cluster(given.bootstrap_servers, given.registry_url, home)
+        held_keys(given)
+        yield Cluster(given.bootstrap_servers, given.registry_url, home, given.key_file)
         return
+    key_file = own_key(tmp_path_factory.mktemp("custodian"))
     with running(home, repository=given.maven_repository) as state:
         assert state.bootstrap_servers and state.registry_url
-        yield Cluster(state.bootstrap_servers, state.registry_url, home)
+        yield Cluster(state.bootstrap_servers, state.registry_url, home, key_file)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from infra.bus.reach import reach
 from infra.cluster import Check, doctor
 from infra.control import state
-from infra.runtime.custodian import MasterKey, read_key
+from infra.runtime.custodian import existing_keys
 from infra.runtime.settings import Settings
 from schemas.errors import BusError
 from schemas.text import Text
@@ -23,19 +23,26 @@ def all_checks(settings: Settings) -> list[Check]:
 
 
 def _key(settings: Settings) -> Check:
-    path = settings.key_file
-    if not path.exists():
+    try:
+        ring = existing_keys(settings)
+    except BusError as error:
+        return _failed("master key", error)
+    if ring is None:
         return Check(
             "master key",
             "warn",
-            Text(f"there is none yet in {path}.", f"{path} 中尚无主密钥。"),
+            Text(f"there is none yet in {settings.key_file}.", f"{settings.key_file} 中尚无主密钥。"),
             Text("It is made when first needed.", "首次需要时自动生成。"),
         )
-    try:
-        key = MasterKey(read_key(path), path)
-    except BusError as error:
-        return _failed("master key", error)
-    return Check("master key", "ok", Text(f"fingerprint {key.fingerprint}.", f"指纹 {key.fingerprint}。"))
+    own = ring.secrets[ring.current]
+    return Check(
+        "master key",
+        "ok",
+        Text(
+            f"version {own.version} ({own.suite}), fingerprint {own.fingerprint}.",
+            f"第 {own.version} 版({own.suite}), 指纹 {own.fingerprint}。",
+        ),
+    )
 
 
 def _cluster(settings: Settings) -> Iterator[Check]:

@@ -27,5 +27,10 @@ def throwaway_cluster(root: Path, repository: str | None, progress: Progress) ->
     key.write_text(secrets.token_hex(32) + "\n")
     with running(home, repository=repository, progress=progress) as state:
         yield Settings(
-            home=home, bootstrap_servers=state.bootstrap_servers, registry_url=state.registry_url, key_file=key
+            home=home,
+            bootstrap_servers=state.bootstrap_servers,
+            registry_url=state.registry_url,
+            key_file=key,
+            key_command=None,
+            key_fingerprint=None,
         )

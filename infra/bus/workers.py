@@ -27,6 +27,8 @@ def process(settings: Settings, module: str, arguments: Sequence[str], log: Path
         "BUS_BOOTSTRAP_SERVERS": settings.bootstrap_servers or "",
         "BUS_REGISTRY_URL": settings.registry_url or "",
         "BUS_KEY_FILE": str(settings.key_file),
+        "BUS_KEY_COMMAND": "",
+        "BUS_KEY_FINGERPRINT": "",
     }
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as out:

@@ -1,7 +1,19 @@
 """What the control plane can be asked to do: plain functions with settings in and facts out. The `bus` command prints them."""
 
 from infra.control.apply import apply_contract, apply_files, apply_grant
-from infra.control.facts import Applied, ContractApplied, Fence, GrantApplied, GrantFacts, Reaped, RuleApplied
+from infra.control.facts import (
+    Applied,
+    ContractApplied,
+    Fence,
+    GrantApplied,
+    GrantFacts,
+    KeyFacts,
+    Reaped,
+    Rotated,
+    RuleApplied,
+    SharedKey,
+)
+from infra.control.keys import list_keys, rotate, share
 from infra.control.listing import list_grants, state
 from infra.control.reap import KEEP_S, reap
 from infra.control.revoke import revoke
@@ -13,13 +25,19 @@ __all__ = [
     "Fence",
     "GrantApplied",
     "GrantFacts",
+    "KeyFacts",
     "Reaped",
+    "Rotated",
     "RuleApplied",
+    "SharedKey",
     "apply_contract",
     "apply_files",
     "apply_grant",
     "list_grants",
+    "list_keys",
     "reap",
     "revoke",
+    "rotate",
+    "share",
     "state",
 ]

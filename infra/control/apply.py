@@ -19,8 +19,10 @@ from infra.control import topics
 from infra.control.documents import Documents, read_documents
 from infra.control.facts import Applied, ContractApplied, Fence, GrantApplied, RuleApplied
 from infra.control.fences import Ending, fence_all
+from infra.control.keys import announcements, without_keys
 from infra.control.plan import ContractPlan, GrantPlan, Plan, RulePlan, make_plan
 from infra.control.signatures import read_signers
+from infra.runtime.custodian import existing_keys, held_keys
 from infra.runtime.kafka import admin
 from infra.runtime.policy_log import ControlLog, PolicyReader
 from infra.runtime.registry import Registry
@@ -31,12 +33,14 @@ from schemas.contract import Contract
 from schemas.errors import ConfigError
 from schemas.grant import Grant
 from schemas.ids import grant_topic, source_topic, subject
+from schemas.key_ring import KeyRing
 from schemas.policy_log import ContractPublished, Event, GrantOpened, RulePublished, RuleWithdrawn
 from schemas.signature import Signature
 from schemas.text import Text
 from schemas.view_event import fingerprint
 
 _REGISTRY_THREADS = 8
+_ROTATED = Text("the keys were rotated", "密钥已轮换")
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -65,43 +69,76 @@ def apply_grant(settings: Settings, grant: Grant, *, by: str = "bus", now_ms: in
 
 
 def apply_files(
-    settings: Settings, paths: Sequence[Path], *, dry_run: bool = False, by: str = "bus", now_ms: int | None = None
+    settings: Settings,
+    paths: Sequence[Path],
+    *,
+    dry_run: bool = False,
+    by: str = "bus",
+    now_ms: int | None = None,
+    told: Callable[[Text], None] = lambda text: None,
 ) -> list[Applied]:
     """Put the contracts, grants and rules in files and folders in force, all or none; one fact for each document.
 
     by       who does it, as evidence
     now_ms   the time, milliseconds since 1970 UTC; by default the clock's
+    told     called with what a person must know besides: of the master keys, and of grants they no longer serve
 
-    An unchanged document changes nothing. A changed grant goes on as its next generation, and the fence of the one before
-    is waited for. Raises ConfigError for a document that is refused (nothing was written), Overtaken if another command
-    was faster, TransientError if something is out of reach; all may simply be run again.
+    An unchanged document changes nothing, unless the master keys were rotated and its view needs them. A changed grant goes on as its next generation, and the fence of the one before
+    is waited for. Grants need the master keys: what the control log does not know of these yet is announced with them.
+    Raises ConfigError for a document that is refused and for keys that are not the announced ones (nothing was written),
+    Overtaken if another command was faster, TransientError if something is out of reach; all may simply be run again.
     """
     documents = read_documents(paths)  # a typing error is told even where no cluster is
-    return _apply(settings.located(), documents, dry_run, by, now_ms)
+    return _apply(settings.located(), documents, dry_run, by, now_ms, told)
 
 
-def _apply(settings: Settings, documents: Documents, dry_run: bool, by: str, now_ms: int | None) -> list[Applied]:
+def _apply(
+    settings: Settings,
+    documents: Documents,
+    dry_run: bool,
+    by: str,
+    now_ms: int | None,
+    told: Callable[[Text], None] = lambda text: None,
+) -> list[Applied]:
     now = int(time.time() * 1000) if now_ms is None else now_ms
     today = shanghai_date(now)
     client = admin(settings)
     existing = topics.partition_counts(client)
     signers = read_signers(settings.signers)
     others = [Applied(file, "other", kind, "skipped") for file, kind in documents.skipped]
+    ring = _keys(settings, dry_run, told) if documents.grants else None
+    version = ring.current if ring else 1
     if dry_run:
         with PolicyReader(settings) as reader:
-            plan = make_plan(reader.read_to_end(), documents, existing, today, signers)
+            state = reader.read_to_end()
+        announcements(ring, state, by, now)
+        plan = make_plan(state, documents, existing, today, signers, version)
         return [*_facts(plan, {}, {}, {}), *others]
     with ControlLog(settings) as log:
-        plan = make_plan(log.state, documents, existing, today, signers)
+        news = announcements(ring, log.state, by, now)
+        plan = make_plan(log.state, documents, existing, today, signers, version)
         with closing(Registry(settings)) as registry:
             schema_ids = _register(registry, plan)
         _create_topics(client, plan, existing)
         events, names = _events(plan, schema_ids, by, now)
         started = time.monotonic()
-        epochs = dict(zip(names, log.append(events), strict=True))
+        offsets = log.append([*news, *events])[len(news) :]
+        epochs = dict(zip(names, offsets, strict=True))
         endings = _superseded(plan, epochs)
         fences = fence_all(settings, endings, started=started, now_ms=now, client=client, log=log)
+        if ring is not None:
+            for text in without_keys(ring, log.state, today):
+                told(text)
     return [*_facts(plan, schema_ids, epochs, {f.grant: f for f in fences}), *others]
+
+
+def _keys(settings: Settings, dry_run: bool, told: Callable[[Text], None]) -> KeyRing | None:
+    if dry_run:
+        return existing_keys(settings)
+    held = held_keys(settings)
+    for text in held.notes:
+        told(text)
+    return held.ring
 
 
 def _register(registry: Registry, plan: Plan) -> dict[str, int]:
@@ -168,6 +205,7 @@ def _events(plan: Plan, schema_ids: dict[str, int], by: str, now: int) -> tuple[
                     topic=topic,
                     schema_id=schema_ids[topic],
                     fingerprint=fingerprint(g.view_schema),
+                    key_version=g.key_version,
                     at=now,
                     by=by,
                 )
@@ -216,7 +254,9 @@ def _facts(
         same = g.current if g.current and not _writes(g) else None
         epoch = same.opened if same else epochs.get(topic, -1)
         schema_id = same.schema_id if same else schema_ids.get(topic, -1)
-        opened = GrantApplied(g.grant.id, g.action, g.generation, topic, schema_id, epoch, fences.get(g.grant.id))
+        reason = _ROTATED if g.rotated else None
+        fence = fences.get(g.grant.id)
+        opened = GrantApplied(g.grant.id, g.action, g.generation, topic, schema_id, epoch, fence, reason)
         yield Applied(g.file, "grant", g.grant.id, g.action, opened)
     for r in plan.rules:
         told = RuleApplied(r.rule.id, r.action, r.rule.withdrawn, epochs.get(_rule_name(r), -1))

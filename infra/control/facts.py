@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from schemas.key_ring import Suite
 from schemas.signature import ChangeSigned
 from schemas.text import Text
 
@@ -55,6 +56,8 @@ class GrantApplied:
     schema_id: int
     epoch: int
     fence: Fence | None = None
+    reason: Text | None = None
+    """Why it goes on in another generation although its document did not change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,3 +111,45 @@ class Reaped:
     kept: dict[str, Text]
     expired: tuple[str, ...] = ()
     """Grants whose validity had passed and that were ended now."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFacts:
+    """One version of the master key. Nothing of it but its fingerprint."""
+
+    version: int
+    suite: Suite
+    fingerprint: str
+    current: bool
+    held: bool
+    """Whether the custodian here has it."""
+    announced: bool
+    """Whether the control log pins it."""
+    until: str | None
+    """The last day it may be used."""
+    over: bool
+    """Nothing is released under it any more: that day has passed, or the custodian has it no longer."""
+    grants: tuple[str, ...]
+    """Active grants whose tokens or seals are made with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rotated:
+    """A new version of the master key is current. `again`: grants to apply again before the former one ends."""
+
+    version: int
+    suite: Suite
+    fingerprint: str
+    former: int
+    until: str
+    again: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SharedKey:
+    """The key that a grant's subscriber opens sealed values with, as it is handed over."""
+
+    grant: str
+    suite: Suite
+    key: str = field(repr=False)
+    """`VERSION:` and 64 hexadecimal digits."""

@@ -52,6 +52,9 @@ class GrantPlan:
     partitions: int
     view_schema: dict[str, Any]
     current: GrantInForce | None
+    key_version: int = 1
+    rotated: bool = False
+    """It changes only because the keys its tokens are made under were rotated."""
 
     @property
     def supersedes(self) -> GrantInForce | None:
@@ -83,8 +86,10 @@ def make_plan(
     topics: Mapping[str, int],
     today: dt.date,
     signers: Signers = NOBODY,
+    key_version: int = 1,
 ) -> Plan:
-    """The plan for `documents`; `topics` are the partition counts of existing topics, `today` is Asia/Shanghai's.
+    """The plan for `documents`; `topics` are the partition counts of existing topics, `today` is Asia/Shanghai's,
+    `key_version` is the master key's that new generations are made under.
 
     signers   whose signatures count on contracts that protect less than before
 
@@ -95,7 +100,7 @@ def make_plan(
     contracts = [
         _signed(_contract(file, c, state, topics, renewed), documents, signers) for file, c in documents.contracts
     ]
-    grants = [_grant(file, g, state, in_force, today) for file, g in documents.grants]
+    grants = [_grant(file, g, state, in_force, today, key_version) for file, g in documents.grants]
     rules = [_rule(file, r, state) for file, r in documents.rules]
     plan = Plan(tuple(contracts), tuple(grants), tuple(rules))
     _after(state, plan, in_force).check()
@@ -189,7 +194,14 @@ def _withheld(contract: Contract, state: PolicyState, renewed: set[str]) -> dict
     return {name: view.why for name, view in found.items() if isinstance(view, Suspension)}
 
 
-def _grant(file: str, grant: Grant, state: PolicyState, contracts: Mapping[str, Contract], today: dt.date) -> GrantPlan:
+def _grant(
+    file: str,
+    grant: Grant,
+    state: PolicyState,
+    contracts: Mapping[str, Contract],
+    today: dt.date,
+    key_version: int,
+) -> GrantPlan:
     contract = contracts.get(grant.resource)
     if contract is None:
         raise _refused(
@@ -198,12 +210,13 @@ def _grant(file: str, grant: Grant, state: PolicyState, contracts: Mapping[str, 
             f"没有生效的数据契约 '{grant.resource}'。",
             Text("Apply the contract first, or in the same command.", "请先应用数据契约, 或在同一命令中一并应用。"),
         )
-    schema = compile_view(contract, grant, file).schema
+    view = compile_view(contract, grant, file)
+    schema = view.schema
     current = state.grants.get(grant.id)
     partitions = contract.resource.partitions
     if current is None:
         _not_over(file, grant, today)
-        return GrantPlan(file, grant, "created", 1, partitions, schema, None)
+        return GrantPlan(file, grant, "created", 1, partitions, schema, None, key_version)
     if current.ended is not None and grant.version <= current.grant.version:
         raise _refused(
             f"{file}: version",
@@ -214,12 +227,20 @@ def _grant(file: str, grant: Grant, state: PolicyState, contracts: Mapping[str, 
                 f"如需重新授权, 请重新审批并写 version: {current.grant.version + 1}。",
             ),
         )
+    same = (
+        current.ended is None
+        and current.grant == grant
+        and not isinstance(view_in_force(contract, current), Suspension)
+    )
     if current.ended is None:
-        if current.grant == grant and not isinstance(view_in_force(contract, current), Suspension):
-            return GrantPlan(file, grant, "unchanged", current.generation, partitions, schema, current)
+        if same and (current.key_version == key_version or not view.keyed):
+            kept = current.key_version
+            return GrantPlan(file, grant, "unchanged", current.generation, partitions, schema, current, kept)
         _not_older(file, grant, current.grant)
     _not_over(file, grant, today)
-    return GrantPlan(file, grant, "changed", current.generation + 1, partitions, schema, current)
+    return GrantPlan(
+        file, grant, "changed", current.generation + 1, partitions, schema, current, key_version, rotated=same
+    )
 
 
 def _not_older(file: str, grant: Grant, current: Grant) -> None:

@@ -14,6 +14,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from schemas.errors import ConfigError
+from schemas.key_ring import Suite
 from schemas.text import Text
 
 
@@ -50,6 +51,13 @@ class Settings(BaseSettings):
     """The custodian's master key: 32 bytes, hexadecimal. Never in the state folder, so that a copy of one leaks nothing."""
     signers: Path | None = None
     """Folder of public keys, `<department>.pub` (PEM, Ed25519): who may sign a contract that protects less than before."""
+    """The custodian's file with the master keys (0600). Never in the state folder, so that a copy of one leaks nothing."""
+    key_command: str | None = None
+    """Instead of a file: a command that prints the master keys, as a client of a key store does. No shell is involved."""
+    key_fingerprint: str | None = None
+    """Fingerprint the current master key must have (`bus keys` shows it); with another one nothing starts."""
+    key_suite: Suite = "sha256"
+    """Suite of a master key made here on first need: sha256 (with AES) or the national sm3 (with SM4)."""
     maven_repository: str | None = None
     """Where the embedded cluster's files are downloaded from; without, Maven's mirrors, else its default repository."""
     metrics_host: str = "127.0.0.1"

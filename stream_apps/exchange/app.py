@@ -10,7 +10,7 @@ from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._listoffsets import OffsetSpec
 
-from infra.runtime.custodian import master_key
+from infra.runtime.custodian import held_keys
 from infra.runtime.kafka import admin, consumer_config
 from infra.runtime.metrics import serve
 from infra.runtime.policy_log import PolicyReader
@@ -21,6 +21,7 @@ from schemas.ids import EXCHANGE_GROUP, check_id, source_topic
 from schemas.text import Text
 from stream_apps.exchange import telemetry
 from stream_apps.exchange.gaps import KeyHash
+from stream_apps.exchange.key_watch import KeyWatch
 from stream_apps.exchange.outbox import Outbox
 from stream_apps.exchange.policy_watch import PolicyWatch
 from stream_apps.exchange.replay import Replayer
@@ -39,11 +40,12 @@ def run_exchange(settings: Settings, *, instance: str | None = None, metrics_por
     instance      names the worker; a restart under the same name takes over at once, and knows what the last one died of.
                   By default a new name is made
     metrics_port  where metrics are served (0: any free port, None: nowhere)
-    Raises BusError for what ended it otherwise; whoever supervises starts another process.
+    Raises BusError for what ended it otherwise; whoever supervises starts another process, but not after a ConfigError, as
+    where the master keys are not those that the control log announced, now or while it runs.
     """
     settings = settings.located()
     name = check_id(instance) if instance else secrets.token_hex(4)
-    master = master_key(settings)
+    ring = held_keys(settings).ring
     registry, client = Registry(settings), admin(settings)
     port = serve(settings.metrics_host, metrics_port) if metrics_port is not None else None
     try:
@@ -53,15 +55,16 @@ def run_exchange(settings: Settings, *, instance: str | None = None, metrics_por
     seen = witness(settings, name) if instance else Witness()
     tools = Tools(
         outbox,
-        RuleBook(master.ring, registry),
+        RuleBook(ring, registry),
         KnownTopics(client),
-        KeyHash(master.key),
+        KeyHash(ring),
         lambda places: _begins(client, places),
         witness=seen,
     )
     worker = _Worker(settings, tools)
     try:
         worker.watch.start()
+        ring.verify(worker.watch.state.keys)
         telemetry.started(name, outbox.transaction, port)
         gc.collect()
         gc.freeze()
@@ -86,14 +89,17 @@ class _Worker:
         self.exchange.feed = self.app.poller
         on_units(self.app, self.exchange.handle)
         self.replayer = Replayer(self.exchange, settings, self._failed)
+        self.keys = KeyWatch(self.exchange, lambda: held_keys(settings).ring, self._failed)
 
     def run(self) -> None:
         """Until told to stop; raises what ended it otherwise."""
         self.replayer.start()
+        self.keys.start()
         run_app(self.app)
 
     def stop(self) -> None:
         """End the threads."""
+        self.keys.stop()
         self.replayer.stop()
         self.watch.stop()
 

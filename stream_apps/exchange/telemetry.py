@@ -177,6 +177,16 @@ def lag(records: Mapping[Place, int], now_ms: int) -> None:
         _LAG_S.labels(resource).set(max(age, 0.0))
 
 
+def keys_renewed(count: int, current: int) -> None:
+    """The custodian gave other master keys than before."""
+    _log.info("keys_renewed", count=count, version=current)
+
+
+def keys_not_renewed(error: BaseException) -> None:
+    """The custodian has not, or not yet, the keys that the control log speaks of; the former ones go on serving."""
+    _log.warning("keys_not_renewed", error=error)
+
+
 def started(instance: str, transaction: str, port: int | None) -> None:
     """The worker is ready."""
     _log.info("started", instance=instance, transaction=transaction, port=port)

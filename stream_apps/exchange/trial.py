@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
-from infra.runtime.custodian import master_key
+from infra.runtime.custodian import held_keys
 from infra.runtime.registry import Registry
 from infra.runtime.settings import Settings
 from schemas.policy_log import ContractInForce, PolicyState
@@ -78,9 +78,9 @@ def main() -> NoReturn:
     signal.alarm(int(_PATIENCE_S))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core would hold the record
     settings, record = pickle.load(sys.stdin.buffer)
-    master, registry = master_key(settings), Registry(settings)
-    rules = RuleBook(master.ring, registry).rules(record.state, record.resource)
-    watch = GapWatch(record.gaps, [record.key], KeyHash(master.key))
+    ring, registry = held_keys(settings).ring, Registry(settings)
+    rules = RuleBook(ring, registry).rules(record.state, record.resource)
+    watch = GapWatch(record.gaps, [record.key], KeyHash(ring))
     code = _PANICKED
     try:
         judge([_Message(record)], rules, rules.lanes, watch, record.at_ms, history=record.history)  # type: ignore[list-item]

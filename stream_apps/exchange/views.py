@@ -51,7 +51,10 @@ class RuleBook:
     """Compiles rules once per change of a resource. One thread at a time."""
 
     ring: KeyRing
+    """As the custodian gave it last."""
     registry: Registry
+    _bounded: KeyRing | None = None
+    """`ring` as far as the control log lets it serve."""
     _state: PolicyState | None = None
     _looked: set[str] = field(default_factory=set)
     """Resources whose rules are those of `_state`."""
@@ -59,8 +62,12 @@ class RuleBook:
     _decoders: dict[str, tuple[int, ChangeDecoder]] = field(default_factory=dict)
 
     def rules(self, state: PolicyState, resource: str) -> Rules:
-        """The rules of a resource in a state. Raises nothing about a grant: what does not compile is withheld."""
+        """The rules of a resource in a state. Raises nothing about a grant: what does not compile is withheld.
+
+        ConfigError if the control log announces another secret than ours: nothing may be released any more.
+        """
         if state is not self._state:
+            self._keys(state)
             self._state, self._looked = state, set()
         elif resource in self._looked:
             return self._rules[resource][1]
@@ -72,6 +79,17 @@ class RuleBook:
         if found is None or found[0] != version:
             found = self._rules[resource] = version, self._compile(contract, active)
         return found[1]
+
+    def renew(self, ring: KeyRing) -> None:
+        """From now on these keys. What is compiled is compiled again."""
+        self.ring, self._bounded, self._state = ring, None, None
+
+    def _keys(self, state: PolicyState) -> None:
+        """The ring as it may serve in a state; where it serves otherwise than before, nothing compiled holds."""
+        self.ring.verify(state.keys)
+        bounded = self.ring.bounded(state.keys)
+        if bounded != self._bounded:
+            self._bounded, self._rules = bounded, {}
 
     def _compile(self, contract: ContractInForce | None, active: Sequence[GrantInForce]) -> Rules:
         if contract is None:
@@ -88,9 +106,11 @@ class RuleBook:
         view = view_in_force(contract, grant)
         if isinstance(view, Suspension):
             return Withheld(grant, view.word)
-        if grant.key_version not in self.ring.secrets:
-            return Withheld(grant, "key_retired")
-        keys = derive_keys(self.ring, grant.grant.subscriber, grant.grant.id, grant.key_version)
+        ring = self._bounded or self.ring
+        version = grant.key_version if view.keyed else ring.current  # without masks that need keys, any will do
+        if version not in ring.secrets:
+            return Withheld(grant, "key_retired" if version < ring.newest else "key_unknown")
+        keys = derive_keys(ring, grant.grant.subscriber, grant.grant.id, version)
         return Lane(grant, view, keys, codec_for(view.schema, grant.schema_id), _shared(view, keys))
 
     def _decoder(self, contract: ContractInForce) -> ChangeDecoder:
@@ -118,6 +138,14 @@ def _shared(view: View, keys: ViewKeys) -> tuple[Any, ...]:
     """All that an event of the view depends on but the moment: grants that share it share the work and the bytes."""
     own_keys = view.key_mode == "token" or view.salted
     return view.id, keys.secret if view.keyed else b"", keys.grant if own_keys else "", keys.version
+
+
+def lacking(ring: KeyRing, state: PolicyState) -> bool:
+    """Whether a custodian has been given news that a ring does not have: a version in use that is newer than all of it, or
+    another last day of one."""
+    newer = any(g.ended is None and g.key_version > ring.newest for g in state.grants.values())
+    own = ring.secrets
+    return newer or any(own[v].until != said.until for v, said in state.keys.items() if v in own)
 
 
 def last_change(state: PolicyState) -> dict[str, int]:

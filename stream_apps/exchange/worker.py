@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from schemas.errors import TransientError
 from schemas.ids import resource_of, source_topic
+from schemas.key_ring import KeyRing
 from schemas.policy_log import PolicyState
 from stream_apps.exchange import telemetry
 from stream_apps.exchange.ahead import Ahead, Basis, Judgement
@@ -199,11 +200,14 @@ class Exchange:
         suspects = self.tools.witness.known
         self.ahead.begin(
             {
-                part.place: replace(w.basis, start=part.end, gaps=w.mark.gaps)
+                part.place: replace(w.basis, start=part.end, gaps=self._gaps(w.mark))
                 for part, w in zip(slices, work, strict=True)
                 if w.basis is not None and suspects.of(part.place, history=False) is None
             }
         )
+
+    def _gaps(self, mark: Mark) -> frozenset[str]:
+        return frozenset(self.tools.hashed.readable(mark.gaps))
 
     def _judge_now(self, part: Slice, basis: Basis) -> Judgement:
         at_ms = self.tools.now_ms()
@@ -228,7 +232,7 @@ class Exchange:
             lanes, withheld = self.writable(rules)
             if standing.pending(lanes):
                 raise NotNow(place, "replay")
-            basis = Basis(part.start, rules, lanes, standing.mark.gaps)
+            basis = Basis(part.start, rules, lanes, self._gaps(standing.mark))
             made = self.ahead.take(part, basis, at_ms)
             result, at_ms = (made.result, made.at_ms) if made else (self._judge(part, basis, at_ms), at_ms)
             if self._breaker(resource).trips(result.records, result.faulty):
@@ -282,7 +286,10 @@ class Exchange:
     # -- what is due, in the policy thread
 
     def turn(self) -> None:
-        """Look after announcements, epochs to confirm, partitions to try again, and the lag shown."""
+        """Look after announcements, epochs to confirm, partitions to try again, and the lag shown.
+
+        ConfigError if the control log announces another master key than ours: the process must not go on releasing.
+        """
         state = self.policy.state
         if state.epoch != self._epoch:
             self._policy_changed(state)
@@ -316,8 +323,15 @@ class Exchange:
             self._changed = state, last_change(state)
         return self._changed[1]
 
+    def renew(self, ring: KeyRing) -> None:
+        """From now on these master keys (the custodian gave them)."""
+        with self.lock:
+            self.tools.book.renew(ring)
+            self.tools.hashed.renew(ring)
+
     def _policy_changed(self, state: PolicyState) -> None:
         with self.lock:
+            self.tools.book.ring.verify(state.keys)
             after = self._last_change(state)
             for place, standing in self.owned.items():
                 resource = resource_of(place.topic)

@@ -6,21 +6,27 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from schemas.avro_types import AvroType, logical, primitive
 from schemas.codec import arrow_type
 from schemas.keys import ESCAPE, SEPARATOR, KeyPart, key_text
-from stream_apps.policy.evaluate import delete_rows
+from stream_apps.policy.evaluate import delete_rows, may_release
 from stream_apps.policy.keys import ViewKeys
-from stream_apps.policy.released import Released
+from stream_apps.policy.released import Outcome, Released, nothing
 from stream_apps.policy.view import View
 
 
 def delete_for_keys(view: View, texts: Sequence[str], *, keys: ViewKeys, at_ms: int) -> Released:
-    """A delete for each raw key given as its text (`schemas.keys`). ValueError if a text is no key of the resource."""
+    """A delete for each raw key given as its text (`schemas.keys`), or nothing at a time when nothing may be released.
+
+    ValueError if a text is no key of the resource.
+    """
     rows = [_parsed(text, [avro for _, avro in view.raw_key]) for text in texts]
     columns = [_column([row[i] for row in rows], avro) for i, (_, avro) in enumerate(view.raw_key)]
+    if not may_release(view, keys, at_ms):
+        return nothing(view.arrow, np.full(len(rows), Outcome.NOT_VALID, np.int8), [])
     return delete_rows(view, pa.StructArray.from_arrays(columns, [n for n, _ in view.raw_key]), keys=keys, at_ms=at_ms)
 
 

@@ -40,12 +40,17 @@ def evaluate(
     Never raises for what the batch holds: a row that cannot be judged or masked fails alone. MemoryError if there is too
     little for one row.
     """
-    if not (view.valid.covers(at_ms) and keys.usable(at_ms)):
+    if not may_release(view, keys, at_ms):
         return nothing(view.arrow, np.full(len(batch), Outcome.NOT_VALID, np.int8), [])
     if len(batch) == 0:
         return nothing(view.arrow, np.zeros(0, np.int8), [])
     known = np.ones(len(batch), np.bool_) if known is None else known
     return _isolating(view, batch, keys.at(at_ms), at_ms, known)
+
+
+def may_release(view: View, keys: ViewKeys, at_ms: int) -> bool:
+    """Whether anything may be released at an instant: within the grant's validity, and not under a key whose time is over."""
+    return view.valid.covers(at_ms) and (not view.keyed or keys.usable(at_ms))
 
 
 def _isolating(view: View, batch: pa.RecordBatch, keys: ViewKeys, at_ms: int, known: npt.NDArray[np.bool_]) -> Released:

@@ -14,7 +14,7 @@ from consumers.naming import table_name
 from infra.runtime.settings import Settings
 from schemas.errors import BusError
 from tests.conftest import Cluster
-from tests.kit.exchange_lab import Lab, Worker, row, with_key, within, worker
+from tests.kit.exchange_lab import Lab, Worker, row, within, worker
 
 _KILLS = 5
 
@@ -40,7 +40,7 @@ def publishing(lab: Lab, published: list[int]) -> Iterator[threading.Event]:
 
 
 def test_five_kills_in_mid_flow_lose_no_event_and_double_none(cluster: Cluster, unique: str, tmp_path: Path) -> None:
-    settings = with_key(cluster.settings)
+    settings = cluster.settings
     lab = Lab(settings, unique)
     lab.apply()
     lab.open(1)
@@ -71,7 +71,7 @@ def test_five_kills_in_mid_flow_lose_no_event_and_double_none(cluster: Cluster, 
 def test_two_workers_and_a_rebalance_lose_no_event_and_double_none(
     cluster: Cluster, unique: str, tmp_path: Path
 ) -> None:
-    settings = with_key(cluster.settings)
+    settings = cluster.settings
     lab = Lab(settings, unique, partitions=4)
     lab.apply()
     lab.open(1)

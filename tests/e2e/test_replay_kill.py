@@ -12,7 +12,7 @@ import pytest
 from schemas.ids import grant_topic
 from stream_apps.exchange.marks import Replaying
 from tests.conftest import Cluster
-from tests.kit.exchange_lab import Lab, Worker, row, with_key, within
+from tests.kit.exchange_lab import Lab, Worker, row, within
 
 _HISTORY = 60_000
 
@@ -20,7 +20,7 @@ _HISTORY = 60_000
 @pytest.fixture
 def lab(cluster: Cluster, unique: str) -> Lab:
     """A resource with a grant and a history, and nobody who exchanges."""
-    made = Lab(with_key(cluster.settings), unique)
+    made = Lab(cluster.settings, unique)
     made.apply()
     made.open(1)
     for first in range(0, _HISTORY, 20_000):

@@ -31,15 +31,6 @@ Event = tuple[str, dict[str, Any] | None, dict[str, Any] | None]
 """Operation, before, after."""
 
 
-def with_key(settings: Settings) -> Settings:
-    """The settings with a master key of the test's own."""
-    path = settings.home / "master.key"
-    if not path.exists():
-        path.write_text("ab" * 32)
-        path.chmod(0o600)
-    return settings.model_copy(update={"key_file": path})
-
-
 @dataclass
 class Lab:
     """One resource `<word>.r` with a key `id`, a filterable `district`, a `name` and an `amount`."""
@@ -221,6 +212,8 @@ class Worker:
             "BUS_BOOTSTRAP_SERVERS": self.settings.bootstrap_servers or "",
             "BUS_REGISTRY_URL": self.settings.registry_url or "",
             "BUS_KEY_FILE": str(self.settings.key_file),
+            "BUS_KEY_COMMAND": "",
+            "BUS_KEY_FINGERPRINT": "",
             **self.environment,
         }
         with self.log.open("ab") as out:

@@ -14,7 +14,7 @@ from infra.cluster import read_state, running, up
 from producers import publisher
 from producers.run import publish_file
 from schemas.errors import TransientError
-from tests.conftest import Cluster
+from tests.conftest import Cluster, own_key
 from tests.producers.conftest import Bench, make_bench
 
 
@@ -23,7 +23,8 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Cluste
     home = tmp_path_factory.mktemp("own")
     with running(home) as state:
         assert state.bootstrap_servers and state.registry_url
-        yield home, Cluster(state.bootstrap_servers, state.registry_url, home)
+        key_file = own_key(tmp_path_factory.mktemp("custodian"))
+        yield home, Cluster(state.bootstrap_servers, state.registry_url, home, key_file)
 
 
 class Killer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import pytest
@@ -9,11 +10,13 @@ import pytest
 from schemas.combination_rule import parse_rule
 from schemas.errors import PermanentError
 from schemas.grant import parse_grant
+from schemas.key_ring import AnnouncedKey
 from schemas.policy_log import (
     ContractPublished,
     GrantEnded,
     GrantFenced,
     GrantOpened,
+    KeysAnnounced,
     PolicyState,
     RulePublished,
     RuleWithdrawn,
@@ -74,6 +77,10 @@ def signed() -> ContractPublished:
     )
 
 
+def announced(version: int = 1, fingerprint: str = "f1", until: dt.date | None = None) -> KeysAnnounced:
+    return KeysAnnounced(version=version, suite="sm3", fingerprint=fingerprint, until=until, at=2, by="op")
+
+
 def fold(*events: Any) -> PolicyState:
     state = PolicyState()
     for offset, event in enumerate(events):
@@ -81,7 +88,13 @@ def fold(*events: Any) -> PolicyState:
     return state
 
 
-@pytest.mark.parametrize("event", [published(), signed(), opened(), ended(), fenced(), rule(), WITHDRAWN])
+@pytest.mark.parametrize(
+    "event",
+    [
+        *(published(), signed(), opened(), ended(), fenced(), rule(), WITHDRAWN),
+        announced(until=dt.date(2027, 3, 31)),
+    ],
+)
 def test_an_event_is_read_back_as_it_was_written(event: Any) -> None:
     assert decode(encode(event), 3) == event
 
@@ -172,3 +185,16 @@ def test_a_grant_remembers_the_contract_it_was_opened_under() -> None:
     under = state.grants[ID].contract
     assert under is not None
     assert (len(under.fields), len(state.contracts[RESOURCE].contract.fields)) == (2, 1)
+
+
+def test_the_first_announcement_of_a_key_fixes_the_secret_and_a_later_one_only_moves_its_end() -> None:
+    day = dt.date(2027, 3, 31)
+    state = fold(announced(), announced(2, "f2"), announced(1, "f1", day), announced(1, "forged"))
+    assert state.keys == {1: AnnouncedKey(1, "sm3", "f1", day), 2: AnnouncedKey(2, "sm3", "f2")}
+    assert state.epoch == 3
+    assert state.after(4, announced()).keys[1].until is None
+
+
+def test_a_log_of_before_there_were_announcements_pins_nothing() -> None:
+    assert fold(published(), opened()).keys == {}
+    assert fold(published(), opened()).grants[ID].key_version == 1

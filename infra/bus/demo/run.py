@@ -23,7 +23,7 @@ from infra.bus.latency import RowMeter, latencies_ms, percentile, publish_paced
 from infra.bus.throwaway import throwaway_cluster
 from infra.cluster import Progress
 from infra.control import Fence, apply_files, revoke
-from infra.runtime.custodian import master_key
+from infra.runtime.custodian import held_keys
 from infra.runtime.settings import Settings
 from producers.publisher import Publisher
 from producers.run import contract_in_force, now_ms, publish_file
@@ -154,7 +154,7 @@ class Demo:
     ) -> None:
         said = accounts.outcomes(metrics)
         self.report.published_expected = sum(len(sample.changes(s.contract.id)) for s in sample.sent)
-        ring = master_key(settings).ring
+        ring = held_keys(settings).ring
         assert self._fence is not None
         self.report.written_past_fence = accounts.records_past(settings, self._fence.topic, self._fence.offsets)
         for grant in grants:

@@ -92,7 +92,9 @@ def _apply(session: Session, paths: list[Path], dry_run: bool) -> None:
             where="bus apply",
             hint=Text("For example: bus apply -f contracts/ -f grants/", "例如: bus apply -f contracts/ -f grants/"),
         )
-    found = apply_files(session.settings(), paths, dry_run=dry_run, by=session.person)
+    found = apply_files(
+        session.settings(), paths, dry_run=dry_run, by=session.person, told=lambda text: warn(session, text)
+    )
     if session.json:
         facts(session, found)
         return
@@ -129,6 +131,9 @@ def _detail(session: Session, fact: Any) -> str:
         )
     if getattr(fact, "withdrawn", False):
         words.append(session.say("withdrawn", "已撤销"))
+    reason = getattr(fact, "reason", None)
+    if reason is not None:
+        words.append(reason.to(session.language))
     if fence is not None:
         words.append(
             session.say(f"former ended in {fence.milliseconds:.0f} ms", f"前代于 {fence.milliseconds:.0f} 毫秒内终止")

@@ -38,7 +38,7 @@ def _keep_running(session: Session, name: str, metrics_port: int) -> int:
     """The parent. It checks what a person can mend before there is a child, and says what nobody must overlook."""
     from infra.bus.reach import unsecured
     from infra.bus.supervisor import supervise
-    from infra.runtime.custodian import created_notice, master_key
+    from infra.runtime.custodian import held_keys
     from schemas.errors import ConfigError
     from schemas.ids import check_id
 
@@ -47,9 +47,8 @@ def _keep_running(session: Session, name: str, metrics_port: int) -> int:
         check_id(name)
     except ValueError as error:
         raise ConfigError(Text(f"{error}.", f"{error}。"), where="--instance") from error
-    key = master_key(settings)
-    if key.created:
-        warn(session, created_notice(key.path))
+    for text in held_keys(settings).notes:
+        warn(session, text)
     exposed = unsecured(settings)
     if exposed is not None:
         warn(session, exposed)

@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
@@ -12,6 +12,10 @@ from infra.bus.output import as_json, table, write
 from infra.bus.session import Session
 from schemas.errors import ConfigError
 from schemas.text import Text
+
+if TYPE_CHECKING:
+    from schemas.grant import Grant
+    from stream_apps.policy import ViewKeys
 
 MAX_LINE = 8 << 20
 """Characters of one sample event; a longer line is no sample."""
@@ -40,7 +44,11 @@ def add(app: typer.Typer, session: Session) -> None:
         key_file: Annotated[
             Path | None,
             typer.Option(
-                "--key-file", help=say("Pseudonym key: 32 bytes, hexadecimal.", "假名密钥: 32 字节, 十六进制。")
+                "--key-file",
+                help=say(
+                    "A key ring, or the subscriber's secret: 32 bytes, hexadecimal.",
+                    "密钥环, 或需求方密钥: 32 字节, 十六进制。",
+                ),
             ),
         ] = None,
     ) -> None:
@@ -48,10 +56,9 @@ def add(app: typer.Typer, session: Session) -> None:
 
 
 def _preview(session: Session, contract: Path, grant: Path, events: Path, key_file: Path | None) -> None:
-    from infra.runtime.custodian import read_key
     from schemas.contract import load_contract
     from schemas.grant import load_grants
-    from stream_apps.policy import PREVIEW_KEY, ViewKeys, preview
+    from stream_apps.policy import preview
 
     about, granted = load_contract(contract), load_grants(grant)
     if len(granted) != 1:
@@ -59,7 +66,7 @@ def _preview(session: Session, contract: Path, grant: Path, events: Path, key_fi
             Text(f"holds {len(granted)} grants; preview shows one.", f"含 {len(granted)} 项授权; 预览一次只看一项。"),
             where=str(grant),
         )
-    keys = ViewKeys(read_key(key_file, private=False) if key_file else PREVIEW_KEY, granted[0].id)
+    keys = _keys(key_file, granted[0])
     with _opened(events) as stream:
         answers = preview(about, granted[0], _lines(stream, str(events)), keys=keys, where=str(grant))
         if session.json:
@@ -82,6 +89,17 @@ def _preview(session: Session, contract: Path, grant: Path, events: Path, key_fi
     )
     if not rows:
         write(session.say("no events.", "没有事件。"))
+
+
+def _keys(key_file: Path | None, grant: "Grant") -> "ViewKeys":
+    """Of a key ring those the exchange would use for a grant opened now, else the one secret given."""
+    from infra.runtime.key_file import read_preview_keys
+    from stream_apps.policy import PREVIEW_KEY, ViewKeys, derive_keys
+
+    given = read_preview_keys(key_file) if key_file else PREVIEW_KEY
+    if isinstance(given, bytes):
+        return ViewKeys(given, grant.id)
+    return derive_keys(given, grant.subscriber, grant.id, given.current)
 
 
 def _rows(answer: dict[str, Any]) -> Iterator[list[Any]]:

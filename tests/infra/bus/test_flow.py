@@ -22,18 +22,13 @@ from tests.conftest import Cluster
 from tests.infra.bus.command import bus
 from tests.infra.control.world import contract_source, grant_document, wait_for
 
-KEY = "2a" * 32
-
 
 @pytest.fixture
-def environ(cluster: Cluster, tmp_path: Path) -> dict[str, str]:
-    key = tmp_path / "master.key"
-    key.write_text(KEY)
-    key.chmod(0o600)
+def environ(cluster: Cluster) -> dict[str, str]:
     return {
         "BUS_BOOTSTRAP_SERVERS": cluster.bootstrap_servers,
         "BUS_REGISTRY_URL": cluster.registry_url,
-        "BUS_KEY_FILE": str(key),
+        "BUS_KEY_FILE": str(cluster.key_file),
     }
 
 

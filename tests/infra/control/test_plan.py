@@ -20,10 +20,12 @@ from tests.infra.control.world import contract, grant
 TODAY = dt.date(2026, 11, 24)
 
 
-def plan(state: PolicyState, *documents: Contract | Grant, topics: dict[str, int] | None = None) -> Plan:
+def plan(
+    state: PolicyState, *documents: Contract | Grant, topics: dict[str, int] | None = None, key_version: int = 1
+) -> Plan:
     contracts = tuple(("c.avsc", d) for d in documents if isinstance(d, Contract))
     grants = tuple(("g.yaml", d) for d in documents if isinstance(d, Grant))
-    return make_plan(state, Documents(contracts, grants), topics or {}, TODAY)
+    return make_plan(state, Documents(contracts, grants), topics or {}, TODAY, key_version)
 
 
 def with_contract(state: PolicyState, c: Contract) -> PolicyState:
@@ -135,3 +137,29 @@ def test_a_stricter_contract_names_the_grants_it_withholds(published: PolicyStat
     stricter = {**source, "fields": [{**f, "masks": ["drop"]} if f["name"] == "name" else f for f in source["fields"]]}
     [planned] = plan(state, parse_contract(stricter)).contracts
     assert list(planned.withheld) == ["w.grant"]
+
+
+KEYED = {"uscc": "pass", "person": "pseudonym"}
+
+
+def test_after_a_rotation_an_unchanged_grant_that_needs_keys_goes_on_under_the_new_ones(published: PolicyState) -> None:
+    keyed = grant("w", fields=KEYED)
+    state = with_grant(published, keyed)
+    [again] = plan(state, keyed, key_version=2).grants
+    assert (again.action, again.generation, again.key_version, again.rotated) == ("changed", 2, 2, True)
+    assert again.supersedes is state.grants["w.grant"]
+    [amended] = plan(state, grant("w", fields=KEYED, purpose="more"), key_version=2).grants
+    assert (amended.action, amended.rotated) == ("changed", False)
+
+
+def test_after_a_rotation_an_unchanged_grant_that_needs_no_keys_stays_as_it_is(published: PolicyState) -> None:
+    state = with_grant(published, grant("w"))
+    [kept] = plan(state, grant("w"), key_version=2).grants
+    assert (kept.action, kept.generation, kept.key_version, kept.rotated) == ("unchanged", 1, 1, False)
+
+
+def test_a_rotation_resurrects_no_grant_that_has_ended(published: PolicyState) -> None:
+    state = with_grant(published, grant("w", fields=KEYED))
+    state = state.after(state.epoch + 1, GrantEnded(grant="w.grant", generation=1, reason="revoked", at=0, by="t"))
+    with pytest.raises(ConfigError, match="has ended"):
+        plan(state, grant("w", fields=KEYED), key_version=2)

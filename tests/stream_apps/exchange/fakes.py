@@ -27,7 +27,7 @@ from stream_apps.exchange.worker import Exchange, Tools
 from stream_apps.policy import compile_view
 from stream_apps.transport.unit import Committed, Place, Slice, Unit
 
-MASTER = b"k" * 32
+RING = KeyRing({1: MasterSecret(1, b"k" * 32)}, 1)
 NOW = 1_795_000_000_000
 
 
@@ -155,9 +155,9 @@ class Bench:
         self.registry = FakeRegistry()
         tools = Tools(
             self.sender,
-            RuleBook(KeyRing({1: MasterSecret(1, MASTER)}, 1), self.registry),  # type: ignore[arg-type]
+            RuleBook(RING, self.registry),  # type: ignore[arg-type]
             self.topics,
-            KeyHash(MASTER),
+            KeyHash(RING),
             lambda places: dict.fromkeys(places, 0),
             lambda: NOW,
             witness=witness or Witness(),
@@ -190,7 +190,9 @@ class Bench:
         self.codecs[resource] = codec_for(change_event_schema(contract), 7)
         self.fold(ContractPublished(resource=resource, schema_id=7, contract=contract.source, at=0, by="t"))
 
-    def open(self, grant: str = "s.g", resource: str = "p.r", generation: int = 1, **more: Any) -> str:
+    def open(
+        self, grant: str = "s.g", resource: str = "p.r", generation: int = 1, key_version: int = 1, **more: Any
+    ) -> str:
         """Its topic."""
         document = {
             "id": grant,
@@ -211,6 +213,7 @@ class Bench:
                 topic=topic,
                 schema_id=100 + self.policy.state.epoch,
                 fingerprint=fingerprint(view.schema),
+                key_version=key_version,
                 at=0,
                 by="t",
             )

@@ -13,13 +13,13 @@ from infra.runtime.kafka import admin
 from infra.runtime.settings import Settings
 from schemas.ids import DEAD_LETTER_TOPIC, grant_topic
 from tests.conftest import Cluster
-from tests.kit.exchange_lab import Lab, row, with_key, within, worker
+from tests.kit.exchange_lab import Lab, row, within, worker
 
 
 @pytest.fixture(scope="module")
 def running(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """One worker for all tests here."""
-    settings = with_key(cluster.settings)
+    settings = cluster.settings
     with worker(settings, tmp_path_factory.mktemp("worker") / "log"):
         yield settings
 

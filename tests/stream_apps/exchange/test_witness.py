@@ -32,7 +32,7 @@ from stream_apps.exchange.trial import Record, dies, in_force
 from stream_apps.exchange.witness import ALONE, Witness, witness
 from stream_apps.transport.unit import Place, Slice
 from tests.kit.poison import poisoned_by
-from tests.stream_apps.exchange.fakes import MASTER, NOW, Bench, FakeMessage, row
+from tests.stream_apps.exchange.fakes import NOW, Bench, FakeMessage, row
 
 PLACE = Place("src.p.r", 0)
 POISON = "poison"
@@ -455,7 +455,7 @@ def test_a_state_folder_that_cannot_be_written_does_not_stop_a_worker(tmp_path: 
 @pytest.fixture
 def ask(tmp_path: Path) -> Callable[[str, str], Record]:
     key = tmp_path / "master.key"
-    key.write_text(MASTER.hex())
+    key.write_text(RING.secrets[1].secret.hex())
     key.chmod(0o600)
     bench = Bench()
     bench.publish_contract()
