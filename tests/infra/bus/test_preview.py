@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import signal
@@ -13,6 +14,11 @@ from typing import Any
 import pytest
 import yaml
 
+from schemas.contract import load_contract
+from schemas.grant import load_grants
+from schemas.key_ring import KeyRing, MasterSecret
+from schemas.key_ring_file import ring_text
+from stream_apps.policy import compile_view, derive_keys
 from tests.infra.bus.command import bus
 from tests.infra.control.world import contract_source, grant_document
 
@@ -128,6 +134,22 @@ def test_without_json_a_person_reads_the_same(files: Path) -> None:
     assert code == 0
     assert "未放行原因" in out
     assert '{"uscc": "A"}' in out
+
+
+def test_of_a_key_ring_it_shows_the_tokens_that_a_grant_opened_now_would_release(files: Path) -> None:
+    ring = KeyRing(
+        {1: MasterSecret(1, b"1" * 32, "sha256", dt.date(2027, 3, 31)), 2: MasterSecret(2, b"2" * 32, "sm3")}, 2
+    )
+    key = files / "ring"
+    key.write_text(ring_text(ring))
+    code, out, err = preview(files, "--json", "--key-file", key)
+    assert (code, err) == (0, "")
+    granted = load_grants(files / "g.yaml")[0]
+    shown = json.loads(out.splitlines()[0])["emitted"][0]["after"]["person"]
+    assert shown.startswith("2-")
+    view = compile_view(load_contract(files / "c.avsc"), granted)
+    mask = next(f.mask for f in view.fields if f.name == "person")
+    assert shown == mask.row("王小明", derive_keys(ring, granted.subscriber, granted.id, 2))
 
 
 def test_interrupted_it_says_so_in_one_line_and_every_line_written_is_whole(files: Path) -> None:
