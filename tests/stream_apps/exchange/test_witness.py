@@ -32,7 +32,7 @@ from stream_apps.exchange.trial import Record, dies, in_force
 from stream_apps.exchange.witness import ALONE, Witness, witness
 from stream_apps.transport.unit import Place, Slice
 from tests.kit.poison import poisoned_by
-from tests.stream_apps.exchange.fakes import NOW, Bench, FakeMessage, row
+from tests.stream_apps.exchange.fakes import NOW, RING, Bench, FakeMessage, row
 
 PLACE = Place("src.p.r", 0)
 POISON = "poison"
