@@ -30,6 +30,8 @@ Level = Literal["general", "important", "core"]
 Personal = Literal["none", "personal", "sensitive"]
 BeforeImage = Literal["required", "optional", "never"]
 
+_TYPE_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
+_NAMESPACE = r"^([A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*)?$"
 _LEVELS: tuple[Level, ...] = get_args(Level)
 _PERSONAL: tuple[Personal, ...] = get_args(Personal)
 
@@ -152,8 +154,8 @@ class ResourceAttributes(Model):
 class Contract(Model):
     """A resource's contract. Build it with `parse_contract` or `load_contract`, which check what pydantic cannot."""
 
-    name: str
-    namespace: str = ""
+    name: str = Field(pattern=_TYPE_NAME)
+    namespace: str = Field(default="", pattern=_NAMESPACE)
     doc: str = ""
     resource: ResourceAttributes
     fields: tuple[ContractField, ...] = Field(min_length=1)
@@ -201,12 +203,13 @@ def _places(path: Path, field: ContractField) -> Iterator[tuple[Path, ContractFi
             yield from _places((*path, f"<{n}>"), field.model_copy(update={"type": branch}))
     if not isinstance(avro, dict):
         return
-    if "items" in avro or "values" in avro:
-        inner = avro["items"] if "items" in avro else avro["values"]
+    kind = avro["type"]
+    if kind in ("array", "map"):
+        inner = avro["items" if kind == "array" else "values"]
         yield from _places((*path, ITEMS), field.model_copy(update={"type": inner}))
-    if "values" in avro:
+    if kind == "map":
         yield (*path, KEYS), field.model_copy(update={"type": "string"})
-    for member in avro.get("fields", ()):
+    for member in avro["fields"] if kind == "record" else ():
         yield from _places((*path, member["name"]), _inherited(ContractField(**_attributes(member)), field))
 
 
@@ -244,16 +247,18 @@ def parse_contract(schema: Any, where: str = "contract") -> Contract:
         fields.append({**field, **plain, "has_default": "default" in field})
     known = {k: v for k, v in schema.items() if k not in ("type", "fields")}
     contract = build(Contract, {**known, "fields": fields, "source": schema}, where)
-    names = [f.name for f in contract.fields]
-    for i, name in enumerate(names):
-        if name in names[:i]:
-            raise _wrong(f"{where}: fields.{i}.name", f"the field '{name}' appears twice.", f"字段 '{name}' 重复。")
-        check_type(contract.fields[i].type, f"{where}: fields.{name}")
-    if len(names) > MAX_FIELDS:
+    if len(contract.fields) > MAX_FIELDS:
         raise _wrong(f"{where}: fields", f"more than {MAX_FIELDS} fields.", f"字段超过 {MAX_FIELDS} 个。")
+    names: set[str] = set()
+    for i, field_ in enumerate(contract.fields):
+        if field_.name in names:
+            twice = field_.name
+            raise _wrong(f"{where}: fields.{i}.name", f"the field '{twice}' appears twice.", f"字段 '{twice}' 重复。")
+        names.add(field_.name)
+        check_type(field_.type, f"{where}: fields.{field_.name}")
     _check_key(contract, where)
-    _check_nested(contract, where)
     check_avro(contract.row_type("Row"), where)
+    _check_nested(contract, where)
     return contract
 
 

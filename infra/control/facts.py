@@ -152,4 +152,4 @@ class SharedKey:
     grant: str
     suite: Suite
     key: str = field(repr=False)
-    """`VERSION:` and 64 hexadecimal digits."""
+    """A line for `schemas.sealed.parse_seal_key`: the key's id, `:` and 64 hexadecimal digits."""

@@ -18,6 +18,7 @@ from schemas.clock import shanghai_date
 from schemas.errors import ConfigError, TransientError
 from schemas.key_ring import AnnouncedKey, KeyRing, MasterSecret, Suite
 from schemas.policy_log import GrantInForce, KeysAnnounced, PolicyState
+from schemas.sealed import SealKey
 from schemas.text import Text
 from stream_apps.policy import compile_view, derive_keys
 
@@ -121,7 +122,7 @@ def share(settings: Settings, grant_id: str) -> SharedKey:
             hint=Text("Bring the newest key ring here, or apply the grant again.", "请更新密钥环, 或重新应用该授权。"),
         )
     seal = derive_keys(ring, found.grant.subscriber, grant_id, version).seal()
-    return SharedKey(grant_id, seal.suite, f"{seal.version}:{seal.key.hex()}")
+    return SharedKey(grant_id, seal.suite, SealKey(seal.version, seal.key, seal.suite).line())
 
 
 def _announce(settings: Settings, ring: KeyRing, by: str, now: int) -> PolicyState:

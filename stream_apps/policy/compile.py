@@ -120,7 +120,7 @@ def _try_out(predicate: Predicate, contract: Contract, where: str) -> None:
     """Run the filter over no row: what cannot be computed is refused now, not failed on every row later."""
     names = {path[0] for path in fields_of(predicate)}
     layout = pa.struct([pa.field(n, arrow_type(contract.by_name[n].type)) for n in sorted(names)])
-    no_rows: Any = pa.array([], layout)
+    no_rows: Any = pa.nulls(0, layout)
     try:
         truth(predicate, no_rows)
     except (pa.ArrowException, ValueError, TypeError, OverflowError, RecursionError) as error:

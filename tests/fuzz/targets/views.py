@@ -13,7 +13,7 @@ from schemas.codec.frame import header
 from schemas.contract import Contract, parse_contract
 from schemas.errors import ConfigError
 from schemas.grant import Grant, parse_grant
-from stream_apps.policy import PREVIEW_KEY, View, compile_view, evaluate, subscriber_keys
+from stream_apps.policy import PREVIEW_KEY, View, ViewKeys, compile_view, evaluate
 from tests.fuzz.corpus import CONTRACTS, GRANTS
 from tests.fuzz.mutation import changed_tree
 from tests.fuzz.wire import value
@@ -57,7 +57,7 @@ def _release(contract: Contract, grant: Grant, view: View, dice: Random) -> None
     schema = change_event_schema(contract)
     values = [header(1) + value(schema, dice) for _ in range(4)]
     decoded = ChangeDecoder(contract, 1, lambda _id: {}).decode(values)
-    keys, at_ms = subscriber_keys(PREVIEW_KEY, grant.id), start_of_day_ms(grant.valid.from_)
+    keys, at_ms = ViewKeys(PREVIEW_KEY, grant.id), start_of_day_ms(grant.valid.from_)
     released = evaluate(view, decoded.batch, keys=keys, at_ms=at_ms)
     assert len(released.outcome) == len(decoded.batch), "a row has no outcome"
     codec_for(view.schema, 1).encode(released.events)

@@ -159,6 +159,7 @@ def test_interrupted_it_says_so_in_one_line_and_every_line_written_is_whole(file
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        bufsize=0,  # a buffer of ours would keep what it read ahead from `communicate`
         env=os.environ | {"LANG": "C.UTF-8", "BUS_HOME": str(files / "nowhere")},
     )
     assert child.stdin is not None
