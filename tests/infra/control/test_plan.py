@@ -25,7 +25,7 @@ def plan(
 ) -> Plan:
     contracts = tuple(("c.avsc", d) for d in documents if isinstance(d, Contract))
     grants = tuple(("g.yaml", d) for d in documents if isinstance(d, Grant))
-    return make_plan(state, Documents(contracts, grants), topics or {}, TODAY, key_version)
+    return make_plan(state, Documents(contracts, grants), topics or {}, TODAY, key_version=key_version)
 
 
 def with_contract(state: PolicyState, c: Contract) -> PolicyState:
