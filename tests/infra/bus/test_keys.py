@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 
 import pytest
 import yaml
 
 from infra.control import apply_contract, apply_grant
+from schemas.sealed import parse_seal_key
 from tests.conftest import Cluster
 from tests.infra.bus.command import bus
 from tests.infra.control.world import NOW, contract, contract_source, grant, grant_document
@@ -90,7 +90,7 @@ def test_the_sealing_key_is_handed_out_only_for_an_active_grant_and_only_when_co
 ) -> None:
     assert bus("keys", "share", "--grant", keyed, home=tmp_path, **environ).returncode == 2
     first = bus("keys", "share", "--grant", keyed, "--yes", home=tmp_path, **environ)
-    assert re.fullmatch("1:[0-9a-f]{64}\n", first.stdout)
+    assert parse_seal_key(first.stdout).version == 1
     as_json = json.loads(bus("keys", "share", "--grant", keyed, "--yes", "--json", home=tmp_path, **environ).stdout)
     assert as_json == {"grant": keyed, "suite": "sha256", "key": first.stdout.strip()}
     absent = bus("keys", "share", "--grant", "no.such", "--yes", home=tmp_path, **environ)
