@@ -16,7 +16,7 @@ from urllib.request import urlopen
 from infra.runtime.settings import Settings
 from schemas.ids import DEAD_LETTER_TOPIC
 from tests.conftest import Cluster
-from tests.kit.exchange_lab import Lab, Worker, row, with_key, within
+from tests.kit.exchange_lab import Lab, Worker, row, within
 from tests.kit.poison import poisoned_by
 
 _N = 150
@@ -27,7 +27,7 @@ _AT = 70
 def test_an_offset_that_kills_the_worker_twice_is_isolated_the_third_time_and_its_neighbours_arrive_once(
     cluster: Cluster, unique: str, tmp_path: Path
 ) -> None:
-    lab, worker = start(with_key(cluster.settings), unique, tmp_path)
+    lab, worker = start(cluster.settings, unique, tmp_path)
     lab.open(1)
     lab.publish([("c", None, row(i)) for i in range(_N)])
     worker.start()
@@ -64,7 +64,7 @@ def test_an_offset_that_kills_the_worker_twice_is_isolated_the_third_time_and_it
 def test_an_offset_that_kills_in_the_history_is_isolated_for_the_grant_that_catches_up(
     cluster: Cluster, unique: str, tmp_path: Path
 ) -> None:
-    lab, worker = start(with_key(cluster.settings), unique, tmp_path)
+    lab, worker = start(cluster.settings, unique, tmp_path)
     lab.publish([("c", None, row(i)) for i in range(_N)])
     lab.publish([("u", row(_AT), row(_AT, name=unique))])  # nobody is granted anything: it is counted, not judged
     worker.start()
@@ -88,7 +88,7 @@ def test_an_offset_that_kills_in_the_history_is_isolated_for_the_grant_that_catc
 def test_kills_while_suspect_records_are_judged_one_by_one_isolate_none_of_them(
     cluster: Cluster, unique: str, tmp_path: Path
 ) -> None:
-    lab, worker = start(with_key(cluster.settings), unique, tmp_path)
+    lab, worker = start(cluster.settings, unique, tmp_path)
     lab.open(1)
     n = 2_000
     lab.publish([("c", None, row(i)) for i in range(n)])
