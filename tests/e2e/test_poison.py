@@ -88,7 +88,7 @@ def test_an_offset_that_kills_in_the_history_is_isolated_for_the_grant_that_catc
 def test_kills_while_suspect_records_are_judged_one_by_one_isolate_none_of_them(
     cluster: Cluster, unique: str, tmp_path: Path
 ) -> None:
-    lab, worker = start(cluster.settings, unique, tmp_path)
+    lab, worker = start(cluster.settings, unique, tmp_path, slow_s=0.3)
     lab.open(1)
     n = 2_000
     lab.publish([("c", None, row(i)) for i in range(n)])
@@ -130,11 +130,11 @@ def killed_at_work(worker: Worker, page: Path, when: Callable[[int], bool]) -> i
     return found[0]
 
 
-def start(settings: Settings, unique: str, folder: Path) -> tuple[Lab, Worker]:
+def start(settings: Settings, unique: str, folder: Path, slow_s: float = 0.0) -> tuple[Lab, Worker]:
     """A resource, and a worker named for the test that dies of every record that holds the test's word."""
     lab = Lab(settings, unique)
     lab.apply()
-    return lab, Worker(settings, folder / "worker.log", [unique], poisoned_by(f"{unique}"))
+    return lab, Worker(settings, folder / "worker.log", [unique], poisoned_by(unique, slow_s=slow_s))
 
 
 def deaths(worker: Worker, running: bool = False) -> int:
