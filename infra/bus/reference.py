@@ -14,6 +14,7 @@ from prometheus_client.metrics import MetricWrapperBase
 import consumers.telemetry
 import producers.telemetry
 import stream_apps.exchange.telemetry
+from infra.bus.mask_page import masks_page
 from infra.runtime.metrics import REGISTRY
 from infra.runtime.settings import Settings
 from schemas.errors import ConfigError
@@ -21,6 +22,7 @@ from schemas.text import Text
 
 ROOT = Path(__file__).parents[2]
 _MADE = "Made by `python -m infra.bus.reference` from the code; do not edit.\n"
+_MADE_ZH = "由 `python -m infra.bus.reference` 从代码生成, 请勿手工修改。\n"
 _ROOMS = (producers.telemetry, stream_apps.exchange.telemetry, consumers.telemetry)
 """Whose import registers the metrics of the page."""
 
@@ -51,12 +53,14 @@ def settings_page() -> str:
 PAGES: dict[Path, Callable[[], str]] = {
     ROOT / "infra" / "deploy" / "METRICS.md": metrics_page,
     ROOT / "infra" / "runtime" / "SETTINGS.md": settings_page,
+    ROOT / "stream_apps" / "policy" / "MASKS.md": lambda: masks_page("en", _MADE),
+    ROOT / "stream_apps" / "policy" / "MASKS.zh-CN.md": lambda: masks_page("zh", _MADE_ZH),
 }
 
 
 def stale() -> list[Path]:
     """The pages that are not what the code gives now."""
-    return [path for path, page in PAGES.items() if not path.exists() or path.read_text() != page()]
+    return [path for path, page in PAGES.items() if not path.exists() or path.read_text(encoding="utf-8") != page()]
 
 
 def main(arguments: list[str]) -> int:
@@ -71,7 +75,7 @@ def main(arguments: list[str]) -> int:
             )
         return 0
     for path in old:
-        path.write_text(PAGES[path]())
+        path.write_text(PAGES[path](), encoding="utf-8")
     return 0
 
 

@@ -20,9 +20,7 @@ def mask_from(use: MaskUse, avro: AvroType, where: str) -> Mask:
     or parameter."""
     kind = MASKS.get(use.mask)
     if kind is None:
-        raise ConfigError(
-            Text(f"unknown mask '{use.mask}'.", f"未知的脱敏方式 '{use.mask}'。"), where=where, hint=_meant(use.mask)
-        )
+        raise unknown_mask(use.mask, where)
     if not kind.suits(avro):
         raise ConfigError(
             Text(
@@ -39,6 +37,11 @@ def mask_from(use: MaskUse, avro: AvroType, where: str) -> Mask:
         reason = first["msg"].removeprefix("Value error, ")
         raise ConfigError(Text(f"{use.mask}: {reason}.", f"{use.mask}: {reason}。"), where=place) from error
     return Generalise(to=SHORT[use.mask], **mask.model_dump()) if use.mask in SHORT else mask
+
+
+def unknown_mask(name: str, where: str) -> ConfigError:
+    """That there is no such mask, and which one may have been meant."""
+    return ConfigError(Text(f"unknown mask '{name}'.", f"未知的脱敏方式 '{name}'。"), where=where, hint=_meant(name))
 
 
 def _meant(name: str) -> Text:

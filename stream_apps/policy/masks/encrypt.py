@@ -16,7 +16,7 @@ from schemas.sealed import MARK, NONCE_BYTES, SealKey, associated, seal_all, sea
 from schemas.text import Text
 from schemas.typed_text import Kind, kind_of, typed_text, typed_texts
 from stream_apps.policy.keys import Hmac, TokenKey, ViewKeys
-from stream_apps.policy.masks.mask import About, Mask, Place
+from stream_apps.policy.masks.mask import About, Example, Mask, Place
 from stream_apps.policy.masks.reveal import ALL, Reveal
 
 _DIGEST = 32
@@ -41,7 +41,13 @@ class Encrypt(Mask):
         of=Text(
             "every single value (no record, array, map or union of several), but no key field", "所有标量字段, 主键除外"
         ),
-        examples=(),
+        examples=(
+            Example(
+                "encrypt",
+                "6222024000012345678",
+                "e1.1-89cb25ff020eb0b8.kp0fafnkQyNFxHiNGig1Q6AIo71yhcPYi_p3hfCKSDod2k4PUkPKFnZ1TBBYd82jTLtlcBIg",
+            ),
+        ),
     )
 
     @classmethod

@@ -22,7 +22,7 @@ class Null(Mask):
     about: ClassVar[About] = About(
         does=Text("always null; the column stays", "恒为空值; 保留该列"),
         of=Text("every type but a union of several", "除多类型联合外的所有类型"),
-        examples=(Example("null", "贵阳市", None),),
+        examples=(Example("'null'", "贵阳市", None),),
     )
 
     @classmethod
