@@ -25,10 +25,11 @@ from stream_apps.exchange.key_watch import KeyWatch
 from stream_apps.exchange.outbox import Outbox
 from stream_apps.exchange.policy_watch import PolicyWatch
 from stream_apps.exchange.replay import Replayer
+from stream_apps.exchange.tools import Tools
 from stream_apps.exchange.topics import KnownTopics
 from stream_apps.exchange.views import RuleBook
 from stream_apps.exchange.witness import Witness, witness
-from stream_apps.exchange.worker import Exchange, Tools
+from stream_apps.exchange.worker import Exchange
 from stream_apps.transport.app import UnitApp, create_app, on_units, run_app
 from stream_apps.transport.source import Source
 from stream_apps.transport.unit import Place

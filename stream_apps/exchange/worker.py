@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from schemas.errors import TransientError
 from schemas.ids import resource_of, source_topic
@@ -21,13 +21,13 @@ from stream_apps.exchange import telemetry
 from stream_apps.exchange.ahead import Ahead, Basis, Judgement
 from stream_apps.exchange.breaker import Breaker
 from stream_apps.exchange.dead_letters import letters
-from stream_apps.exchange.gaps import GapWatch, KeyHash
+from stream_apps.exchange.gaps import GapWatch
 from stream_apps.exchange.judge import Judged
 from stream_apps.exchange.marks import Mark, read_mark
 from stream_apps.exchange.outbox import Aborted, Output
 from stream_apps.exchange.standing import Standing
-from stream_apps.exchange.views import Lane, RuleBook, Rules, last_change
-from stream_apps.exchange.witness import Witness
+from stream_apps.exchange.tools import Policy, Tools
+from stream_apps.exchange.views import Lane, Rules, last_change
 from stream_apps.transport.unit import Committed, Feed, Place, Slice, Unit
 
 _RETRY_S = 0.5
@@ -36,49 +36,6 @@ _ABORTS_IN_A_ROW = 30
 _LAG_EVERY_S = 2.0
 _UPCOMING_S = 0.05
 """Longest wait for the next unit to be complete, in which it could be judged ahead."""
-
-
-class Sender(Protocol):
-    """Where transactions go (`Outbox`)."""
-
-    transaction: str
-
-    def commit(self, outputs: Sequence[Output], offsets: Mapping[Place, tuple[int, str]], group: Any) -> None:
-        """All of it, or `Aborted` and nothing of it."""
-        ...
-
-
-class Policy(Protocol):
-    """The policy in force (`PolicyWatch`)."""
-
-    @property
-    def state(self) -> PolicyState: ...
-    def at_end(self, at_least: int) -> PolicyState:
-        """The state read to the end, and at least to an epoch."""
-        ...
-
-
-class Topics(Protocol):
-    """Which output topics can be written (`KnownTopics`)."""
-
-    def unusable(self, topics: Sequence[str]) -> Mapping[str, str]: ...
-    def refuse(self, refused: Mapping[str, str]) -> None: ...
-    def forget(self) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """What the exchange works with. `begins` gives the first offset of partitions; `now_ms` the time."""
-
-    sender: Sender
-    book: RuleBook
-    topics: Topics
-    hashed: KeyHash
-    begins: Callable[[Sequence[Place]], Mapping[Place, int]]
-    now_ms: Callable[[], int] = lambda: int(time.time() * 1000)
-    stop_share: float = 0.5
-    """A resource stops when more than this part of its records are faulty."""
-    witness: Witness = field(default_factory=Witness)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,9 +21,10 @@ from schemas.view_event import fingerprint
 from stream_apps.exchange.gaps import KeyHash
 from stream_apps.exchange.marks import Mark, read_mark
 from stream_apps.exchange.outbox import Aborted, Output
+from stream_apps.exchange.tools import Tools
 from stream_apps.exchange.views import RuleBook
 from stream_apps.exchange.witness import Witness
-from stream_apps.exchange.worker import Exchange, Tools
+from stream_apps.exchange.worker import Exchange
 from stream_apps.policy import compile_view
 from stream_apps.transport.unit import Committed, Place, Slice, Unit
 
