@@ -116,7 +116,10 @@ class Token(Mask):
 
 
 class PreviousToken(Mask):
-    """`row(v)`: the token of before the last rotation of keys; null once nothing may be made with the old key."""
+    """`row(v) == None if keys.previous is None else self.token.row(v, keys.previous)`
+
+    The token of before the last rotation of keys; null once nothing may be made with the old key.
+    """
 
     name: ClassVar[str] = "previous"
     gives_null: ClassVar[bool] = True

@@ -15,7 +15,7 @@ from stream_apps.policy.masks.reveal import Reveal
 
 
 class Truncate(Mask):
-    """`row(v) == v[:length]`, in Unicode code points."""
+    """`row(v) == v[: self.length]`, in Unicode code points."""
 
     name: ClassVar[str] = "truncate"
     about: ClassVar[About] = About(
