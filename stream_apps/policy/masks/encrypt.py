@@ -16,7 +16,7 @@ from schemas.sealed import MARK, NONCE_BYTES, SealKey, associated, seal_all, sea
 from schemas.text import Text
 from schemas.typed_text import Kind, kind_of, typed_text, typed_texts
 from stream_apps.policy.keys import Hmac, TokenKey, ViewKeys
-from stream_apps.policy.masks.mask import About, Mask, Place
+from stream_apps.policy.masks.mask import About, Example, Mask, Place
 from stream_apps.policy.masks.reveal import ALL, Reveal
 
 _DIGEST = 32
@@ -41,7 +41,18 @@ class Encrypt(Mask):
         of=Text(
             "every single value (no record, array, map or union of several), but no key field", "所有标量字段, 主键除外"
         ),
-        examples=(),
+        examples=(
+            Example(
+                "encrypt",
+                "520102199001010014",
+                "e1.1-89cb25ff020eb0b8.ts4KA-Ichvx_EwBX_13UZiCPhL9uE1bU7Nl1HZLqnL9qDUjvm1tSBH3TQfXnUEZiMWGtiCQ=",
+                depends=Text(
+                    "the grant and its keys (here shuiwu.things.2026-001 and the preview's, version 1), the field's path "
+                    "(here f) and the row's key (here 1)",
+                    "授权及其密钥(此处为 shuiwu.things.2026-001 与预览密钥, 版本 1)、字段路径(此处为 f)与行主键(此处为 1)",
+                ),
+            ),
+        ),
     )
 
     @classmethod

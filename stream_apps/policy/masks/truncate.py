@@ -10,7 +10,7 @@ from pydantic import Field
 from schemas.avro_types import AvroType, primitive
 from schemas.text import Text
 from stream_apps.policy.keys import ViewKeys
-from stream_apps.policy.masks.mask import About, Mask
+from stream_apps.policy.masks.mask import About, Example, Mask
 from stream_apps.policy.masks.reveal import Reveal
 
 
@@ -21,7 +21,11 @@ class Truncate(Mask):
     about: ClassVar[About] = About(
         does=Text("the first characters only", "仅保留前若干字符"),
         of=Text("strings", "文本"),
-        examples=(),
+        examples=(
+            Example("{mask: truncate, length: 3}", "贵阳市云岩区中华北路1号", "贵阳市"),
+            Example("{mask: truncate, length: 3}", "贵阳", "贵阳"),
+        ),
+        parameters=(("length", Text("how many characters stay", "保留的字符数")),),
     )
     length: int = Field(ge=1, le=1000, strict=True)
 
