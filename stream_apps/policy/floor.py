@@ -10,6 +10,7 @@ from schemas.errors import ConfigError
 from schemas.text import Text
 from stream_apps.policy.masks import MASKS, Mask
 from stream_apps.policy.masks.generalise import SHORT
+from stream_apps.policy.masks.presets import CHINESE
 
 
 def check_permitted(field: ContractField, mask: Mask, where: str) -> None:
@@ -54,8 +55,13 @@ def permits_freely(field: ContractField, mask: str) -> bool:
 
 
 def _spelt_out(permitted: PermittedMask) -> PermittedMask:
-    """`date-to-year` is `generalise` to the year: whoever permits one permits the other."""
+    """`date-to-year` is `generalise` to the year: whoever permits one permits the other. So are 姓名 and `name` one preset."""
     name = permitted.mask.replace("-", "_")
+    preset = permitted.bounds.get("preset")
+    if name == "partial" and preset is not None and preset.one_of is not None:
+        words = [CHINESE.get(word, word) if isinstance(word, str) else word for word in preset.one_of]
+        spelt = preset.model_copy(update={"one_of": words})
+        return PermittedMask(mask=name, bounds=permitted.bounds | {"preset": spelt})
     if name not in SHORT:
         return permitted.model_copy(update={"mask": name})
     return PermittedMask(mask="generalise", bounds=permitted.bounds | {"to": Bound(one_of=[SHORT[name]])})

@@ -44,8 +44,13 @@ class Encrypt(Mask):
         examples=(
             Example(
                 "encrypt",
-                "6222024000012345678",
-                "e1.1-89cb25ff020eb0b8.kp0fafnkQyNFxHiNGig1Q6AIo71yhcPYi_p3hfCKSDod2k4PUkPKFnZ1TBBYd82jTLtlcBIg",
+                "520102199001010014",
+                "e1.1-89cb25ff020eb0b8.ts4KA-Ichvx_EwBX_13UZiCPhL9uE1bU7Nl1HZLqnL9qDUjvm1tSBH3TQfXnUEZiMWGtiCQ=",
+                depends=Text(
+                    "the grant and its keys (here shuiwu.things.2026-001 and the preview's, version 1), the field's path "
+                    "(here f) and the row's key (here 1)",
+                    "授权及其密钥(此处为 shuiwu.things.2026-001 与预览密钥, 版本 1)、字段路径(此处为 f)与行主键(此处为 1)",
+                ),
             ),
         ),
     )

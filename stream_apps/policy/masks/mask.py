@@ -50,12 +50,18 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One use of a mask as a grant writes it, one value, and what becomes of it. Tests run it."""
+    """One use of a mask as a grant writes it, one value, and what becomes of it. Tests run it.
+
+    format   the field's, where the result depends on it
+    depends  what else the result depends on, and what that is in the example
+    """
 
     use: str
     value: Any
     gives: Any
     avro: Any = "string"
+    format: str | None = None
+    depends: Text | None = None
 
 
 @dataclass(frozen=True, slots=True)

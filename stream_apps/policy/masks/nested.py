@@ -2,6 +2,9 @@
 
 `Members` masks the named fields of a record and has no others; `Items` masks every item of an array; `Entries` masks every
 key and every value of a map. None of them is in the catalogue: a grant names paths (`residence.street`, `members[].id_no`).
+
+Columns of them say of everything within that it may be null, as it may where what it lies in is: the view's own layout,
+which knows, is laid on at the end.
 """
 
 from __future__ import annotations
@@ -14,7 +17,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.avro_types import AvroType, is_nullable, nullable, without_null
-from schemas.codec import arrow_type
 from stream_apps.policy.keys import ViewKeys
 from stream_apps.policy.masks.mask import Mask
 from stream_apps.policy.masks.passed import type_name
@@ -31,12 +33,6 @@ class Inner:
         """One value that may be null."""
         return None if value is None and not self.mask.hides_null else self.mask.row(value, keys, row_key)
 
-    def many(self, column: Any, keys: ViewKeys, row_keys: Any) -> Any:
-        """A column of them, in the layout of `type`."""
-        masked = self.mask.columns(column, keys, row_keys)
-        layout = arrow_type(self.type)
-        return masked if masked.type == layout else masked.cast(layout)
-
 
 def inner(mask: Mask, avro: AvroType) -> Inner:
     """`mask` on a type that stands within another."""
@@ -51,7 +47,7 @@ def released_type(mask: Mask, avro: AvroType) -> AvroType:
 
 
 class Members(Mask):
-    """`row(v) == {name: masked(v[name]) for every named member}`."""
+    """`row(v) == {name: part.one(v[name], keys, row_key) for name, part in self.members}`"""
 
     name: ClassVar[str] = "members"
     members: tuple[tuple[str, Inner], ...]
@@ -88,7 +84,7 @@ class Members(Mask):
 
     def columns(self, column: Any, keys: ViewKeys, row_keys: Any = None) -> Any:
         """Member by member."""
-        parts = [part.many(pc.struct_field(column, name), keys, row_keys) for name, part in self.members]
+        parts = [part.mask.columns(pc.struct_field(column, name), keys, row_keys) for name, part in self.members]
         fields = [pa.field(name, p.type) for (name, _), p in zip(self.members, parts, strict=True)]
         return pa.StructArray.from_arrays(parts, fields=fields, mask=_absent(column))
 
@@ -98,7 +94,7 @@ class Members(Mask):
 
 
 class Items(Mask):
-    """`row(v) == [masked(item) for item in v]`."""
+    """`row(v) == [self.each.one(item, keys, row_key) for item in v]`"""
 
     name: ClassVar[str] = "items"
     each: Inner
@@ -128,7 +124,7 @@ class Items(Mask):
     def columns(self, column: Any, keys: ViewKeys, row_keys: Any = None) -> Any:
         """All items of all rows as one column."""
         at = pc.list_parent_indices(column)
-        items = self.each.many(column.flatten(), keys, None if row_keys is None else row_keys.take(at))
+        items = self.each.mask.columns(column.flatten(), keys, None if row_keys is None else row_keys.take(at))
         layout = pa.list_(pa.field("item", items.type))
         return pa.ListArray.from_arrays(_offsets(column), items, type=layout, mask=_absent(column))
 
@@ -138,7 +134,10 @@ class Items(Mask):
 
 
 class Entries(Mask):
-    """`row(v) == {masked_key(k): masked_value(x) for k, x in v.items()}`; the key's mask keeps keys apart."""
+    """`row(v) == {self.key.one(k, keys, row_key): self.value.one(x, keys, row_key) for k, x in dict(v).items()}`
+
+    The key's mask keeps keys apart. `v` is a mapping, or its pairs, as Arrow gives them.
+    """
 
     name: ClassVar[str] = "entries"
     key: Inner
@@ -160,8 +159,7 @@ class Entries(Mask):
 
     def row(self, value: Any, keys: ViewKeys, row_key: str = "") -> Any:
         """See the class."""
-        pairs = value.items() if isinstance(value, dict) else value
-        return {self.key.one(k, keys, row_key): self.value.one(x, keys, row_key) for k, x in pairs}
+        return {self.key.one(k, keys, row_key): self.value.one(x, keys, row_key) for k, x in dict(value).items()}
 
     def refuses(self, column: Any) -> Any:
         """Rows of which the mask refuses a value."""
@@ -172,8 +170,8 @@ class Entries(Mask):
         listed = _as_list(column)
         pairs = listed.flatten()
         of_pairs = None if row_keys is None else row_keys.take(pc.list_parent_indices(listed))
-        own = self.key.many(pc.struct_field(pairs, "key"), keys, of_pairs)
-        values = self.value.many(pc.struct_field(pairs, "value"), keys, of_pairs)
+        own = self.key.mask.columns(pc.struct_field(pairs, "key"), keys, of_pairs)
+        values = self.value.mask.columns(pc.struct_field(pairs, "value"), keys, of_pairs)
         maps: Any = pa.MapArray
         return maps.from_arrays(
             _offsets(listed), own, values, type=pa.map_(own.type, values.type), mask=_absent(column)

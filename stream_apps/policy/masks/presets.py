@@ -84,7 +84,9 @@ def _cut(pattern: str) -> Preset:
 
 
 _LANDLINE = r"(?P<head>(?:\(?(?:010|02[0-9]|0[3-9][0-9]{2})\)?[\- ]?)?)[1-9][0-9]{4,5}(?P<tail>[0-9]{2})"
-_EMAIL = r"(?P<head>[^@\s*])[^@\s]+(?P<tail>@[^@\s]+)"
+_NO_SPACE = r"[^@ \t\n\v\f\r]"
+"""Written out: Python's \\s and RE2's are not the same."""
+_EMAIL = rf"(?P<head>{_NO_SPACE}){_NO_SPACE}+(?P<tail>@{_NO_SPACE}+)"
 
 
 def address(level: str) -> Preset:

@@ -38,7 +38,18 @@ class Pseudonym(Mask):
             "identifiers: strings and whole numbers; refused where there are few values",
             "标识类字段: 文本与整数; 取值过少者拒绝",
         ),
-        examples=(Example("pseudonym", "520102199001010014", "1-06e8d9b8c1cd0af6a1e2b6f4cf1a7c63"),),
+        examples=(
+            Example(
+                "pseudonym",
+                "520102199001010014",
+                "1-53ceac54c4492b7dd2be7694bc3bd6d3",
+                format="cn-id",
+                depends=Text(
+                    "the subscriber's key (here the preview's, version 1), the purpose (here 综合治税) and the field's format",
+                    "需求方密钥(此处为预览密钥, 版本 1)、用途(此处为综合治税)与字段格式",
+                ),
+            ),
+        ),
         parameters=(
             (
                 "domain",
@@ -116,7 +127,10 @@ class Token(Mask):
 
 
 class PreviousToken(Mask):
-    """`row(v)`: the token of before the last rotation of keys; null once nothing may be made with the old key."""
+    """`row(v) == None if keys.previous is None else self.token.row(v, keys.previous)`
+
+    The token of before the last rotation of keys; null once nothing may be made with the old key.
+    """
 
     name: ClassVar[str] = "previous"
     gives_null: ClassVar[bool] = True

@@ -11,23 +11,34 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from schemas.avro_types import AvroType, primitive
 from schemas.text import Text
 from stream_apps.policy.keys import ViewKeys
 from stream_apps.policy.masks.mask import About, Example, Mask
 from stream_apps.policy.masks.reveal import Reveal
-from stream_apps.policy.stars import hidden
+from stream_apps.policy.stars import STAR, hidden
 
+_PROBES = ["", " a\t-b\nA_0.张@z "]
+_MARKED = "\x01\\0\x02"
+"""What a pattern finds between two marks, which stand beside each other where it finds nothing: between words, say. Such a
+pattern would leave a value as it is and only put something between its parts."""
 _GROUP = re.compile(r"\\(.)", re.DOTALL)
 
 
-class RegexReplace(Mask):
-    """`row(v) == self.columns(pa.array([v], pa.string()), keys)[0].as_py()`
+def replaced_text(text: str, pattern: str, replacement: str) -> str:
+    """One text: the definition. RE2 is asked, for Python's own engine is another language, and not linear."""
+    value: Any = pa.scalar(text, pa.string())
+    found: bool = pc.match_substring_regex(value, pattern).as_py()
+    replaced: str = pc.replace_substring_regex(value, pattern, replacement).as_py()
+    return replaced if found and text not in replaced else STAR * len(text)
 
-    RE2 itself is the definition: Python's own engine is another language, and not linear. Every match is replaced, from
-    the left; `\\\\1` in the replacement is what the first group of the pattern found.
+
+class RegexReplace(Mask):
+    """`row(v) == replaced_text(v, self.pattern, self.replacement)`
+
+    Every match is replaced, from the left; `\\\\1` in the replacement is what the first group of the pattern found.
     """
 
     name: ClassVar[str] = "regex_replace"
@@ -57,21 +68,32 @@ class RegexReplace(Mask):
     pattern: str = Field(min_length=1, max_length=200)
     replacement: str = Field(max_length=200)
 
-    @model_validator(mode="after")
-    def _readable(self) -> RegexReplace:
-        """RE2 reads the pattern, its replacement names groups it has, and it does not match nothing everywhere."""
+    @field_validator("pattern")
+    @classmethod
+    def _found(cls, pattern: str) -> str:
+        """RE2 reads it, and it finds no nothing between characters."""
         try:
-            empty: Any = pc.match_substring_regex(pa.array([""], pa.string()), self.pattern)
-            pc.replace_substring_regex(pa.array(["a"], pa.string()), self.pattern, self.replacement)
+            marked: Any = pc.replace_substring_regex(pa.array(_PROBES, pa.string()), pattern, _MARKED)
+        except (pa.ArrowException, ValueError):
+            raise ValueError("not a pattern RE2 knows / RE2 无法识别的正则") from None
+        if pc.any(pc.match_substring(marked, "\x01\x02")).as_py():
+            raise ValueError("the pattern also matches nothing at all; make it match something / 正则不可匹配空串")
+        return pattern
+
+    @field_validator("replacement")
+    @classmethod
+    def _groups(cls, replacement: str, given: ValidationInfo) -> str:
+        """It names only groups the pattern has."""
+        if any(not (c in "0123456789" or c == "\\") for c in _GROUP.findall(replacement)):
+            raise ValueError("in a replacement only \\0 to \\9 and \\\\ may follow a \\ / 替换中 \\ 后只能是数字或 \\")
+        try:
+            if "pattern" in given.data:  # else that is refused
+                pc.replace_substring_regex(pa.array(["a"], pa.string()), given.data["pattern"], replacement)
         except (pa.ArrowException, ValueError):
             raise ValueError(
-                "not a pattern RE2 knows, or a replacement with a group it does not have / RE2 无法识别的正则或替换"
+                "a \\ at the end, or a group the pattern does not have / 末尾为 \\ 或正则无此分组"
             ) from None
-        if empty[0].as_py():
-            raise ValueError("the pattern also matches nothing at all; make it match something / 正则不可匹配空串")
-        if any(not (c.isdigit() or c == "\\") for c in _GROUP.findall(self.replacement)):
-            raise ValueError("in a replacement only \\0 to \\9 and \\\\ may follow a \\ / 替换中 \\ 后只能是数字或 \\")
-        return self
+        return replacement
 
     @classmethod
     def suits(cls, avro: AvroType) -> bool:
@@ -84,7 +106,7 @@ class RegexReplace(Mask):
 
     def row(self, value: Any, keys: ViewKeys, row_key: str = "") -> Any:
         """See the class."""
-        return self.columns(pa.array([value], pa.string()), keys)[0].as_py()
+        return replaced_text(value, self.pattern, self.replacement)
 
     def columns(self, column: Any, keys: ViewKeys, row_keys: Any = None) -> Any:
         """Replaced where the pattern finds something and something of the value went; stars elsewhere."""

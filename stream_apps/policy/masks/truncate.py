@@ -15,16 +15,17 @@ from stream_apps.policy.masks.reveal import Reveal
 
 
 class Truncate(Mask):
-    """`row(v) == v[:length]`, in Unicode code points."""
+    """`row(v) == v[: self.length]`, in Unicode code points."""
 
     name: ClassVar[str] = "truncate"
     about: ClassVar[About] = About(
         does=Text("the first characters only", "仅保留前若干字符"),
         of=Text("strings", "文本"),
-        examples=(Example("{mask: truncate, length: 6}", "贵阳市云岩区中华北路1号", "贵阳市云岩区"),),
-        parameters=(
-            ("length", Text("characters that stay; a shorter value stays whole", "保留的字符数; 更短的值原样放行")),
+        examples=(
+            Example("{mask: truncate, length: 3}", "贵阳市云岩区中华北路1号", "贵阳市"),
+            Example("{mask: truncate, length: 3}", "贵阳", "贵阳"),
         ),
+        parameters=(("length", Text("how many characters stay", "保留的字符数")),),
     )
     length: int = Field(ge=1, le=1000, strict=True)
 

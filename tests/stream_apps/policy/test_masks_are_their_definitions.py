@@ -9,61 +9,85 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from schemas.avro_types import AvroType
+from schemas.avro_types import AvroType, primitive, without_null
 from schemas.codec import arrow_type
 from stream_apps.policy import ViewKeys
-from stream_apps.policy.masks import MASKS, Mask
+from stream_apps.policy.masks import MASKS
+from stream_apps.policy.masks.nested import Entries, Items, Members
 from stream_apps.policy.masks.pseudonym import Token
+from stream_apps.policy.row_columns import column
+from tests.stream_apps.policy.masked_values import KINDS, TEXTS, computing, defined, definition, drawn
 
-KEYS = ViewKeys(b"p" * 32, "g")
-DATE = {"type": "int", "logicalType": "date"}
-MILLIS = {"type": "long", "logicalType": "timestamp-millis"}
-MICROS = {"type": "long", "logicalType": "timestamp-micros"}
-TEXTS = st.text(st.characters(codec="utf-8"), max_size=12)
+KEYS = ViewKeys(b"p" * 32, "g", version=2, previous=ViewKeys(b"q" * 32, "g"))
 LONGS = st.integers(-(2**63), 2**63 - 1)
-NAIVE = {"min_value": dt.datetime.fromisoformat("1900-01-01"), "max_value": dt.datetime.fromisoformat("2200-01-01")}
-INSTANTS = st.datetimes(**NAIVE)
-VALUES: list[tuple[AvroType, st.SearchStrategy[Any]]] = [
-    ("string", TEXTS),
-    ("int", st.integers(-(2**31), 2**31 - 1)),
-    ("long", LONGS),
-    ("double", st.floats(allow_nan=False)),
-    ("float", st.floats(allow_nan=False, width=32)),
-    ("boolean", st.booleans()),
-    (DATE, st.dates()),
-    (MILLIS, INSTANTS.map(lambda t: t.replace(microsecond=t.microsecond // 1000 * 1000))),
-    (MICROS, INSTANTS),
-]
-EDGES = st.lists(st.integers(-(2**53), 2**53) | st.floats(-1e6, 1e6), min_size=1, max_size=4, unique=True).map(sorted)
-USES: list[st.SearchStrategy[Mask]] = [
-    st.builds(MASKS["pass"]),
-    st.builds(MASKS["partial"], keep_first=st.integers(0, 4), keep_last=st.integers(0, 4)),
-    st.builds(Token, within=st.sampled_from(["purpose:a", "domain:b"]), meaning=st.sampled_from(["x:y", "cn-mobile"])),
-    st.builds(MASKS["truncate"], length=st.integers(1, 6)),
-    EDGES.map(lambda edges: MASKS["bucket"](edges=tuple(edges))),
-    st.builds(MASKS["date_to_year"]),
-]
+ALL_KINDS = [*KINDS, Members, Items, Entries]
 
 
-@st.composite
-def masked_columns(draw: st.DrawFn) -> tuple[Mask, AvroType, list[Any]]:
-    mask = draw(st.one_of(USES))
-    avro, values = draw(st.sampled_from([v for v in VALUES if mask.suits(v[0])]))
-    return mask, avro, draw(st.lists(st.none() | values, max_size=10))
+def plain(value: Any, avro: AvroType) -> Any:
+    """A value with maps as mappings: Arrow gives pairs."""
+    avro = without_null(avro)
+    if value is None or not isinstance(avro, dict):
+        return value
+    if primitive(avro) == "record":
+        return {f["name"]: plain(value[f["name"]], f["type"]) for f in avro["fields"]}
+    if primitive(avro) == "array":
+        return [plain(item, avro["items"]) for item in value]
+    if primitive(avro) == "map":
+        return {k: plain(x, avro["values"]) for k, x in dict(value).items()}
+    return value
 
 
-@given(case=masked_columns(), cut=st.integers(0, 3))
-def test_columns_give_what_rows_define_and_null_stays_null(case: tuple[Mask, AvroType, list[Any]], cut: int) -> None:
-    mask, avro, values = case
-    column = pa.array(values, arrow_type(avro)).slice(cut)
-    masked = mask.columns(column, KEYS)
+def same(one: Any, other: Any) -> bool:
+    return bool(one == other or repr(one) == repr(other))  # no number is no number
+
+
+@pytest.mark.parametrize("kind", ALL_KINDS, ids=lambda k: k.__name__)
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data(), cut=st.integers(0, 3))
+def test_rows_and_columns_are_what_the_docstring_says_and_null_stays_null(
+    kind: Any, data: st.DataObject, cut: int
+) -> None:
+    case = data.draw(drawn(kind))
+    mask = case.mask
+    values = data.draw(st.lists(st.none() | case.values, max_size=8))
+    layout = arrow_type(case.avro)
+    given = column(values, layout).slice(cut)
+    refused = mask.refuses(given)
+    if refused is not None:
+        flags = [bool(x) for x in refused.to_pylist()]
+        if any(flags):
+            with pytest.raises(ValueError):
+                mask.columns(given, KEYS, pa.array(["k"] * len(given)))
+        kept = [v for v, flag in zip(values[cut:], flags, strict=True) if not flag]
+        given = column([None] * cut + kept, layout).slice(cut)
+    row_keys = [f"k{n}" for n in range(len(given))]
+    masked = mask.columns(given, KEYS, pa.array(row_keys, pa.string()))
     masked.validate(full=True)
-    assert masked.type == arrow_type(mask.result(avro))
-    kept = [None if v is None and not mask.hides_null else mask.row(v, KEYS) for v in column.to_pylist()]
-    assert masked.to_pylist() == kept
+    result = mask.result(case.avro)
+    if kind in KINDS:
+        assert masked.type == arrow_type(result)
+    masked.cast(arrow_type(["null", result])).validate(full=True)  # of what lies within, only what may be null differs
+    for was, got, row_key in zip(given.to_pylist(), masked.to_pylist(), row_keys, strict=True):
+        if was is None and not mask.hides_null:
+            assert got is None
+            continue
+        expected = plain(defined(mask, was, KEYS, row_key), result)
+        assert same(plain(mask.row(was, KEYS, row_key), result), expected)
+        assert same(plain(got, result), expected)
+        assert expected is not None or mask.gives_null
+
+
+def test_every_mask_that_computes_has_a_definition_that_is_tested() -> None:
+    assert set(computing()) == set(ALL_KINDS)
+    assert all(definition(kind) for kind in ALL_KINDS)
+
+
+def test_every_name_in_the_catalogue_is_a_class_that_computes_or_is_bound_to_one_but_drop() -> None:
+    own = {name for name, kind in MASKS.items() if kind in ALL_KINDS}
+    assert set(MASKS) - own == {"drop", "null", "pseudonym", "encrypt", "generalise"}
 
 
 @given(text=TEXTS, first=st.integers(0, 4), last=st.integers(0, 4))
@@ -80,7 +104,7 @@ def test_partial_shows_no_more_than_it_was_told_to_keep(text: str, first: int, l
 def test_a_pseudonym_is_half_the_hmac_of_the_values_text_behind_the_keys_version(value: Any) -> None:
     (masked,) = Token(within="purpose:a", meaning="x:y").columns(pa.array([value]), KEYS).to_pylist()
     key = KEYS.token("purpose:a", "x:y").key
-    assert masked == "1-" + hmac.new(key, str(value).encode(), hashlib.sha256).hexdigest()[:32]
+    assert masked == "2-" + hmac.new(key, str(value).encode(), hashlib.sha256).hexdigest()[:32]
 
 
 @pytest.mark.parametrize(
