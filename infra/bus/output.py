@@ -76,8 +76,11 @@ def _aside(line: str, colour: str = "") -> None:
     sys.stderr.flush()
 
 
-def table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """A table where a person looks, tab-separated lines (headings first) elsewhere."""
+def table(headings: Sequence[str], rows: Sequence[Sequence[Any]], *, styles: Sequence[str] | None = None) -> None:
+    """A table where a person looks, tab-separated lines (headings first) elsewhere.
+
+    styles  per row, how the table shows it (`dim`, a colour, or nothing); never colours where somebody said NO_COLOR
+    """
     cells = [["" if c is None else visible(str(c), one_line=True) for c in row] for row in rows]
     if not sys.stdout.isatty():
         for row in [[visible(h, one_line=True) for h in headings], *cells]:
@@ -90,8 +93,8 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     out = Table(box=None, pad_edge=False, header_style="bold")
     for heading in headings:
         out.add_column(Words(visible(heading, one_line=True)), overflow="fold")
-    for row in cells:
-        out.add_row(*(Words(c) for c in row))
+    for row, style in zip(cells, styles or [""] * len(cells), strict=True):
+        out.add_row(*(Words(c) for c in row), style=style)
     Console().print(out)
 
 

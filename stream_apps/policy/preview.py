@@ -20,6 +20,7 @@ from schemas.clock import start_of_day_ms
 from schemas.codec import arrow_schema, rows
 from schemas.contract import Contract
 from schemas.grant import Grant
+from schemas.text import Text
 from stream_apps.policy.compile import compile_view
 from stream_apps.policy.evaluate import evaluate
 from stream_apps.policy.keys import ViewKeys
@@ -53,6 +54,15 @@ def preview(
     return _run(contract, view, lines, keys, moment)
 
 
+def fault_of(contract: Contract, line: str) -> Text | None:
+    """Why a line is no event of the contract, in words; None if it is one. For people, who do not read JSON."""
+    try:
+        _batch(arrow_schema(change_event_schema(contract)), [_event(contract, line)])
+    except InvalidRowError as error:
+        return error.text
+    return None
+
+
 def _run(contract: Contract, view: View, lines: Iterable[str], keys: ViewKeys, at_ms: int) -> Iterator[dict[str, Any]]:
     layout = arrow_schema(change_event_schema(contract))
     numbered = iter(enumerate(lines))
@@ -80,21 +90,22 @@ def _event(contract: Contract, line: str) -> dict[str, Any]:
     try:
         event = json.loads(line)
     except (ValueError, RecursionError):
-        raise InvalidRowError("not a line of JSON") from None
+        raise InvalidRowError("not a line of JSON", "不是一行 JSON") from None
     if not isinstance(event, dict) or event.get("op") not in _OPS:
-        raise InvalidRowError("op: expected c, u, d or r")
+        raise InvalidRowError("op: expected c, u, d or r", "op: 须为 c、u、d 或 r")
     out: dict[str, Any] = {"op": event["op"]}
     for side in ("before", "after"):
         row = event.get(side)
         if row is not None and not isinstance(row, dict):
-            raise InvalidRowError(f"{side}: expected an object or null")
+            raise InvalidRowError(f"{side}: expected an object or null", f"{side}: 须为对象或 null")
         try:
             out[side] = None if row is None else typed_row(contract, row)
         except InvalidRowError as error:
-            raise InvalidRowError(str(error) if side == "after" else f"before: {error}") from None
+            place = "" if side == "after" else "before: "
+            raise InvalidRowError(f"{place}{error}", f"{place}{error.text.zh}") from None
     row = out["after"] if out["after"] is not None else out["before"]
     if row is None:
-        raise InvalidRowError("neither before nor after")
+        raise InvalidRowError("neither before nor after", "before 与 after 均缺失")
     out["key"] = {name: row[name] for name in contract.key}
     return out
 
@@ -118,7 +129,9 @@ def _column(values: list[Any], field: Any) -> Any:
     try:
         return column(values, field.type)
     except (pa.ArrowException, ValueError, TypeError, OverflowError):  # its text may hold the value
-        raise InvalidRowError(f"{field.name}: a value does not fit its field") from None
+        raise InvalidRowError(
+            f"{field.name}: a value does not fit its field", f"{field.name}: 值超出字段可容纳的范围"
+        ) from None
 
 
 def _fill(view: View, answers: list[dict[str, Any]], place: dict[int, int], released: Released) -> None:

@@ -11,13 +11,21 @@ from typing import Any, NamedTuple
 from schemas.avro_types import AvroType, branches, logical, primitive
 from schemas.clock import SHANGHAI
 from schemas.contract import Contract
+from schemas.text import Text
 
 _LIMITS = {"int": 1 << 31, "long": 1 << 63}
 _MAX_FLOAT = sys.float_info.max
 
 
 class InvalidRowError(ValueError):
-    """A value is not what the contract says; the message names the field and the type, never the value."""
+    """A value is not what the contract says; the message names the field and the type, never the value.
+
+    `str()` is the English one, which `bus preview --json` promises.
+    """
+
+    def __init__(self, en: str, zh: str) -> None:
+        super().__init__(en)
+        self.text = Text(en, zh)
 
 
 class Branch(NamedTuple):
@@ -39,7 +47,7 @@ def _field(row: dict[str, Any], name: str, avro: AvroType, has_default: bool, de
         return _value(default, avro, name)
     if "null" in branches(avro):
         return None
-    raise InvalidRowError(f"field {name}: missing")
+    raise InvalidRowError(f"field {name}: missing", f"字段 {name}: 缺失")
 
 
 def _value(value: Any, avro: AvroType, path: str) -> Any:
@@ -149,4 +157,4 @@ def _bytes(value: str, path: str) -> bytes:
 
 
 def _expected(path: str, kind: str) -> InvalidRowError:
-    return InvalidRowError(f"field {path}: expected {kind}")
+    return InvalidRowError(f"field {path}: expected {kind}", f"字段 {path}: 须为 {kind}")

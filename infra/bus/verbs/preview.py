@@ -1,14 +1,13 @@
 """bus preview: what a subscriber would get, offline. What an approver looks at before approving."""
 
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from infra.bus.output import as_json, table, write
+from infra.bus.output import as_json
 from infra.bus.session import Session
 from schemas.errors import ConfigError
 from schemas.text import Text
@@ -28,7 +27,9 @@ def add(app: typer.Typer, session: Session) -> None:
     @app.command(
         rich_help_panel=say("Sharing", "共享"),
         help=say(
-            "Show what a grant releases of sample events; needs no cluster.", "预览授权对样例事件的放行结果, 无需集群。"
+            "Show what a grant releases of sample events, before and after; needs no cluster. Samples should be generated "
+            "rows, not people's: both sides are shown.",
+            "预览授权对样例事件的放行结果(逐字段对照), 无需集群。样例宜用生成的数据, 勿用真实个人数据: 原值也会显示。",
         ),
     )
     def preview(
@@ -51,11 +52,23 @@ def add(app: typer.Typer, session: Session) -> None:
                 ),
             ),
         ] = None,
+        limit: Annotated[
+            int,
+            typer.Option(
+                "--limit",
+                min=0,
+                help=say(
+                    "Events shown; all are counted, and --json gives all.",
+                    "显示的事件数; 统计含全部, --json 输出全部。",
+                ),
+            ),
+        ] = 20,
     ) -> None:
-        _preview(session, contract, grant, events, key_file)
+        _preview(session, contract, grant, events, key_file, limit)
 
 
-def _preview(session: Session, contract: Path, grant: Path, events: Path, key_file: Path | None) -> None:
+def _preview(session: Session, contract: Path, grant: Path, events: Path, key_file: Path | None, limit: int) -> None:
+    from infra.bus.preview_shown import Remembered, show
     from schemas.contract import load_contract
     from schemas.grant import load_grants
     from stream_apps.policy import preview
@@ -68,27 +81,15 @@ def _preview(session: Session, contract: Path, grant: Path, events: Path, key_fi
         )
     keys = _keys(key_file, granted[0])
     with _opened(events) as stream:
-        answers = preview(about, granted[0], _lines(stream, str(events)), keys=keys, where=str(grant))
-        if session.json:
-            for answer in answers:
-                sys.stdout.write(as_json(answer) + "\n")
-            sys.stdout.flush()
+        lines = _lines(stream, str(events))
+        if not session.json:
+            kept = Remembered(lines)
+            answers = preview(about, granted[0], kept, keys=keys, where=str(grant))
+            show(session, about, granted[0], kept, answers, limit)
             return
-        rows = [row for answer in answers for row in _rows(answer)]
-    say = session.say
-    table(
-        [
-            "n",
-            say("op", "操作"),
-            say("key", "主键"),
-            say("before", "变更前"),
-            say("after", "变更后"),
-            say("not released because", "未放行原因"),
-        ],
-        rows,
-    )
-    if not rows:
-        write(session.say("no events.", "没有事件。"))
+        for answer in preview(about, granted[0], lines, keys=keys, where=str(grant)):
+            sys.stdout.write(as_json(answer) + "\n")
+        sys.stdout.flush()
 
 
 def _keys(key_file: Path | None, grant: "Grant") -> "ViewKeys":
@@ -100,23 +101,6 @@ def _keys(key_file: Path | None, grant: "Grant") -> "ViewKeys":
     if isinstance(given, bytes):
         return ViewKeys(given, grant.id)
     return derive_keys(given, grant.subscriber, grant.id, given.current)
-
-
-def _rows(answer: dict[str, Any]) -> Iterator[list[Any]]:
-    def shown(value: Any) -> str:
-        return "" if value is None else json.dumps(value, ensure_ascii=False)
-
-    for event in answer["emitted"]:
-        yield [
-            answer["n"],
-            event["op"],
-            shown(event["key"]),
-            shown(event["before"]),
-            shown(event["after"]),
-            answer["reason"],
-        ]
-    if not answer["emitted"]:
-        yield [answer["n"], "-", "", "", "", answer["reason"]]
 
 
 def _opened(path: Path) -> TextIO:
