@@ -32,7 +32,7 @@ _PARTS = re.compile(
 )
 """The empty groups stand where city, district and street office end."""
 _CITY, _DISTRICT, _STREET = 1, 2, 3
-_NO_DISTRICT = frozenset("小社园校厂院片库矿景宅舍活属业公务假流技产营住")
+_NO_DISTRICT = frozenset("小社心园校厂院片库矿景宅舍活属业公务假流技产营住")
 """What stands before 区 where it is no district: 小区, 社区, 园区, 校区 …"""
 _AFTER_CITY = frozenset("场政民中内外东南西北一二三府医")
 """What stands after 市 where it ends no city: 市场, 市政府, 市中心, 市西路 …"""

@@ -9,7 +9,7 @@ kind, take its head and its tail, hide what is between. Nothing to hide: all of 
     id         身份证号          6 and 4: division and sequence; of 15 digits 6 and 3. The birth date is hidden
     mobile     手机号            3 and 4
     landline   固定电话          the area code, if there is one, and 2
-    bank_card  银行卡            6 and 4, the most that PCI DSS allows to be shown
+    bank_card  银行卡            6 and 4 of 15 to 19 digits: the most that PCI DSS allows to be shown
     email      邮箱              1, and from the @ on
     plate      车牌              2 and 1
     address    地址              down to the district (or, as `level` says, the street); 小区 and the like are no districts
@@ -109,7 +109,7 @@ PRESETS: dict[str, Preset] = {
     "id": _ends(r"[0-9]{17}[0-9Xx]", 6, 4, (r"[0-9]{15}", 6, 3)),
     "mobile": _ends(r"1[3-9][0-9]{9}", 3, 4),
     "landline": _cut(_LANDLINE),
-    "bank_card": _ends(r"[0-9]{12,19}", 6, 4),
+    "bank_card": _ends(r"[0-9]{15,19}", 6, 4),
     "email": _cut(_EMAIL),
     "plate": _ends(r"[一-鿿][A-Z][A-Z0-9]{5,6}", 2, 1),
     "address": address("district"),
