@@ -19,6 +19,7 @@ from schemas.avro_types import AVRO_NAME, MAX_FIELDS, check_avro, check_type, is
 from schemas.errors import ConfigError
 from schemas.ids import Id
 from schemas.paths import ITEMS, KEYS, Path
+from schemas.pydantic_words import first_wrong
 from schemas.text import Text
 from schemas.validation import Model, build, parse_json, read_text
 
@@ -283,10 +284,8 @@ def _check_nested(contract: Contract, where: str) -> None:
     try:
         contract.places  # noqa: B018 - built here once, so that a wrong attribute deep inside is refused now
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        place = ".".join(str(p) for p in first["loc"])
-        reason = first["msg"].removeprefix("Value error, ")
-        raise _wrong(f"{where}: fields … {place}", f"{reason}.", f"{reason}。") from error
+        steps, words = first_wrong(error)
+        raise _wrong(f"{where}: fields … {'.'.join(steps)}", f"{words.en}.", f"{words.zh}。") from error
 
 
 def _wrong(where: str, en: str, zh: str) -> ConfigError:

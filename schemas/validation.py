@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from schemas.characters import ACTING, visible
 from schemas.errors import ConfigError
+from schemas.pydantic_words import first_wrong
 from schemas.text import Text
 
 MAX_BYTES = 1 << 20
@@ -126,14 +127,13 @@ def full_width_hint(text: str) -> Text | None:
 
 
 def _raise(error: ValidationError, where: str) -> NoReturn:
-    first, more = error.errors(include_input=False, include_url=False)[0], error.error_count() - 1
-    place = ".".join(str(p) for p in first["loc"])
-    reason = first["msg"].removeprefix("Value error, ")
-    hint = full_width_hint(place + reason)
+    (steps, words), more = first_wrong(error), error.error_count() - 1
+    place = ".".join(steps)
+    hint = full_width_hint(place + words.en)
     if hint is None and more:
         hint = Text(f"({more} more wrong places.)", f"(另有 {more} 处错误。)")
     raise ConfigError(
-        Text(f"{reason}.", f"{reason}。"), where=f"{where}: {place}" if place else where, hint=hint
+        Text(f"{words.en}.", f"{words.zh}。"), where=f"{where}: {place}" if place else where, hint=hint
     ) from error
 
 

@@ -33,13 +33,14 @@ class Session:
         from pydantic import ValidationError
 
         from infra.runtime.settings import Settings
+        from schemas.pydantic_words import first_wrong
 
         try:
             return Settings()
         except ValidationError as error:
-            first = error.errors(include_input=False, include_url=False)[0]
-            name = "BUS_" + str(first["loc"][0]).upper() if first["loc"] else "BUS_*"
-            raise ConfigError(Text(f"{first['msg']}.", f"设置有误: {first['msg']}。"), where=name) from error
+            place, words = first_wrong(error)
+            name = f"BUS_{place[0].upper()}" if place else "BUS_*"
+            raise ConfigError(Text(f"{words.en}.", f"设置有误: {words.zh}。"), where=name) from error
 
     @property
     def person(self) -> str:

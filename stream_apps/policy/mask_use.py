@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from schemas.avro_types import AvroType
 from schemas.errors import ConfigError
 from schemas.grant import MaskUse
+from schemas.pydantic_words import first_wrong
 from schemas.text import Text
 from schemas.validation import full_width_in, half_width
 from stream_apps.policy.masks import MASKS, Mask
@@ -32,10 +33,9 @@ def mask_from(use: MaskUse, avro: AvroType, where: str) -> Mask:
     try:
         mask = kind.model_validate(use.params)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        place = ".".join([where, *(str(p) for p in first["loc"])])
-        reason = first["msg"].removeprefix("Value error, ")
-        raise ConfigError(Text(f"{use.mask}: {reason}.", f"{use.mask}: {reason}。"), where=place) from error
+        steps, words = first_wrong(error)
+        place = ".".join([where, *steps])
+        raise ConfigError(Text(f"{use.mask}: {words.en}.", f"{use.mask}: {words.zh}。"), where=place) from error
     return Generalise(to=SHORT[use.mask], **mask.model_dump()) if use.mask in SHORT else mask
 
 
