@@ -45,7 +45,7 @@ mutants: .venv-mutants/.fresh  ## how much the policy's tests notice: MUTANTS=60
 	@echo "making .venv-mutants: mutmut asks for another click than Faust"
 	@test -x .venv-mutants/bin/python || $(PYTHON) -m venv .venv-mutants
 	@.venv-mutants/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
-	@.venv-mutants/bin/pip install --quiet --disable-pip-version-check 'mutmut==3.8.1' 2>/dev/null
+	@.venv-mutants/bin/pip install --quiet --disable-pip-version-check --no-warn-conflicts 'mutmut==3.8.1'
 	@touch $@
 
 format: setup
