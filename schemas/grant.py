@@ -35,6 +35,8 @@ class MaskUse(Model):
     @model_validator(mode="before")
     @classmethod
     def _forms(cls, value: Any) -> Any:
+        if value is None or (isinstance(value, dict) and "mask" in value and value["mask"] is None):
+            return {"mask": "null", "params": {k: v for k, v in (value or {}).items() if k != "mask"}}  # YAML's word
         if isinstance(value, str):
             return {"mask": value.replace("-", "_")}
         if isinstance(value, dict) and isinstance(value.get("mask"), str) and "params" not in value:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from schemas.clock import SHANGHAI
 from schemas.errors import ConfigError
@@ -120,3 +121,13 @@ def test_several_grants_may_stand_in_one_file(tmp_path: Path) -> None:
     one = "id: {id}\nsubscriber: a\nresource: b\npurpose: p\nbasis: q\nfields: {{f: pass}}\nvalid: {{from: 2026-01-01, until: 2026-01-02}}\n"
     path.write_text("---\n".join(one.format(id=i) for i in ("x.1", "x.2")), encoding="utf-8")
     assert [g.id for g in load_grants(path)] == ["x.1", "x.2"]
+
+
+@pytest.mark.parametrize("written", ["name: null", "name: 'null'", "name: {mask: null}", "name:"])
+def test_the_mask_null_is_meant_however_yaml_reads_the_word(written: str, tmp_path: Path) -> None:
+    path = tmp_path / "g.yaml"
+    document = grant_document()
+    del document["fields"]
+    path.write_text(yaml.safe_dump(document, allow_unicode=True) + f"fields:\n  {written}\n")
+    (grant,) = load_grants(path)
+    assert grant.fields["name"].mask == "null"
