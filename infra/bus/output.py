@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -76,10 +76,17 @@ def _aside(line: str, colour: str = "") -> None:
     sys.stderr.flush()
 
 
-def table(headings: Sequence[str], rows: Sequence[Sequence[Any]], *, styles: Sequence[str] | None = None) -> None:
+def table(
+    headings: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    *,
+    styles: Sequence[str] | None = None,
+    cut: Collection[int] = (),
+) -> None:
     """A table where a person looks, tab-separated lines (headings first) elsewhere.
 
     styles  per row, how the table shows it (`dim`, a colour, or nothing); never colours where somebody said NO_COLOR
+    cut     columns cut with … to a share of a terminal's width; all others are wrapped
     """
     cells = [["" if c is None else visible(str(c), one_line=True) for c in row] for row in rows]
     if not sys.stdout.isatty():
@@ -91,11 +98,16 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[Any]], *, styles: Seq
     from rich.text import Text as Words
 
     out = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in headings:
-        out.add_column(Words(visible(heading, one_line=True)), overflow="fold")
+    console = Console()
+    for n, heading in enumerate(headings):
+        words = Words(visible(heading, one_line=True))
+        if n in cut:
+            out.add_column(words, overflow="ellipsis", no_wrap=True, max_width=max(console.width // 4, 8))
+        else:
+            out.add_column(words, overflow="fold")
     for row, style in zip(cells, styles or [""] * len(cells), strict=True):
         out.add_row(*(Words(c) for c in row), style=style)
-    Console().print(out)
+    console.print(out)
 
 
 def confirm(session: Session, question: Text, *, yes: bool) -> None:

@@ -9,11 +9,15 @@ from typing import Any, Literal
 
 import yaml
 
+from schemas.avro_types import AvroType, primitive, without_null
 from schemas.contract import Contract
+from schemas.errors import ConfigError
 from schemas.grant import Grant, MaskUse
 from schemas.paths import ITEMS, KEYS, Path, parse_path, path_text
 from schemas.text import Text
+from stream_apps.policy import PREVIEW_KEY, ViewKeys, preview
 from stream_apps.policy.preview import fault_of
+from stream_apps.policy.where.parts import conditions
 
 State = Literal["same", "changed", "not_granted", "nothing"]
 """nothing: the field is granted, but of this event no row is released."""
@@ -106,15 +110,47 @@ def event_shown(contract: Contract, grant: Grant, line: str, answer: Mapping[str
         return EventShown(answer["n"], None, went, Text(f"{words.en}: {fault.en}", f"{words.zh}: {fault.zh}"), ())
     event = json.loads(line)
     left = event["op"] == "u" and {op for op, _ in went} == {"d"}
-    why = _why(answer["reason"], grant) if answer["reason"] is not None else LEFT if left else None
+    why = LEFT if left else None
+    if answer["reason"] is not None:
+        why = _why(answer["reason"], contract, grant, event)
     return EventShown(answer["n"], event["op"], went, why, tuple(_rows(contract, grant, event, emitted)))
 
 
-def _why(reason: str, grant: Grant) -> Text:
+def _why(reason: str, contract: Contract, grant: Grant, event: Mapping[str, Any]) -> Text:
     words = REASONS[reason_word(reason)]
-    if reason != "filtered":
+    if reason != "filtered" or grant.where is None:
         return words
-    return Text(f"{words.en}: {grant.where}", f"{words.zh}: {grant.where}")
+    row = event["before"] if event.get("after") is None else event["after"]
+    told = list(_untrue(contract, grant, row))
+    return Text(f"{words.en}: {'; '.join(t.en for t in told)}", f"{words.zh}: {'; '.join(t.zh for t in told)}")
+
+
+def _untrue(contract: Contract, grant: Grant, row: Any) -> Iterator[Text]:
+    """The conditions of the filter that are not true of a row, as they are written."""
+    for condition in conditions(grant.where or ""):
+        if _is_out(contract, grant, row, condition):
+            unknown = _is_unknown(contract, grant, row, condition)
+            yield Text(
+                f"{'unknown, for a value is null' if unknown else 'not true'}: {condition}",
+                f"{'因空值而未知' if unknown else '不成立'}: {condition}",
+            )
+
+
+def _is_unknown(contract: Contract, grant: Grant, row: Any, condition: str) -> bool:
+    """Whether neither a condition that is not true nor its contrary is."""
+    try:
+        return _is_out(contract, grant, row, f"NOT ({condition})")
+    except ConfigError:  # a filter as long or as deep as any may be has no room for a NOT
+        return False
+
+
+def _is_out(contract: Contract, grant: Grant, row: Any, where: str) -> bool:
+    """Whether a new row would be withheld by another filter."""
+    new = json.dumps({"op": "c", "before": None, "after": row})
+    other = grant.model_copy(update={"where": where})
+    # any key will do: it decides what a token is, not whether a row is released
+    (answer,) = preview(contract, other, [new], keys=ViewKeys(PREVIEW_KEY, grant.id))
+    return bool(answer["reason"] == "filtered")
 
 
 def _rows(
@@ -135,8 +171,8 @@ def _fields(
     uses = {parse_path(text): use for text, use in grant.fields.items()}
     whole = {f.name: raw.get(f.name, f.default) for f in contract.fields}
     for field in contract.fields:
-        for path in _shown_paths(contract, uses, (field.name,)):
-            yield _field(contract.places[path].doc, path, uses.get(path), whole, released)
+        for path, use in _shown_paths(contract, uses, (field.name,), None):
+            yield _field(contract.places[path].doc, path, use, whole, released)
     for name in released or ():
         if name not in contract.by_name:  # the companion of a pseudonym
             assert released is not None
@@ -145,15 +181,29 @@ def _fields(
             yield FieldShown(name, contract.by_name[own].doc, None, mask, text_of(released[name]), "changed")
 
 
-def _shown_paths(contract: Contract, uses: Mapping[Path, MaskUse], path: Path) -> Iterator[Path]:
-    """The field itself, unless the grant addresses what is within it: then each part of that."""
+def _shown_paths(
+    contract: Contract, uses: Mapping[Path, MaskUse], path: Path, outer: MaskUse | None
+) -> Iterator[tuple[Path, MaskUse | None]]:
+    """The field itself and its mask, unless the grant addresses what is within it: then each part of that. A record that is
+    passed or not granted as a whole is shown by its parts too, so that none of them hides behind the width of a screen."""
+    use = uses.get(path, outer)
     within = any(len(other) > len(path) and other[: len(path)] == path for other in uses)
-    if path in uses or not within:
-        yield path
+    open_ = (use is None or use.mask == "pass") and _holds_record(contract.places[path].type)
+    if not (within or open_):
+        yield path, use
         return
     for place in contract.places:
         if len(place) == len(path) + 1 and place[:-1] == path:
-            yield from _shown_paths(contract, uses, place)
+            yield from _shown_paths(contract, uses, place, use)
+
+
+def _holds_record(avro: AvroType) -> bool:
+    """Whether it is a record, or an array or a map of such."""
+    avro = without_null(avro)
+    if not isinstance(avro, dict):
+        return False
+    inner = avro.get("items", avro.get("values"))
+    return primitive(avro) == "record" or (inner is not None and _holds_record(inner))
 
 
 def _field(

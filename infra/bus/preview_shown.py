@@ -16,6 +16,8 @@ from schemas.grant import Grant
 from schemas.text import Text
 
 _STYLES = {"same": "", "changed": "yellow", "not_granted": "dim", "nothing": ""}
+_VALUES = frozenset({2, 4})
+"""The columns that may be cut: a path or a mask's parameters may not, they are what is approved."""
 _SIDES = {"before": Text("the row as it was", "变更前的行"), "after": Text("the row as it is", "变更后的行")}
 
 
@@ -38,30 +40,42 @@ class Remembered:
 
 @dataclass
 class Summary:
-    """How many events were previewed, and of those that were withheld how many for which reason."""
+    """How many events were previewed, of those that were withheld how many for which reason, and of those of which a delete
+    is released how many are faults nevertheless."""
 
     events: int = 0
     withheld: Counter[str] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
 
     def add(self, answer: Mapping[str, Any]) -> None:
         """Count one answer."""
         self.events += 1
         if answer["reason"] is not None:
-            self.withheld[reason_word(answer["reason"])] += 1
+            counted = self.faults if answer["emitted"] else self.withheld
+            counted[reason_word(answer["reason"])] += 1
 
     def text(self) -> Text:
         """In one line."""
         held = self.withheld.total()
         released = self.events - held
-        if not held:
-            return Text(f"{self.events} events: {released} released.", f"共 {self.events} 条事件: 放行 {released} 条。")
-        counted = [(SHORT[word], count) for word, count in self.withheld.most_common()]
-        en = ", ".join(f"{word.en} {count}" for word, count in counted)
-        zh = ", ".join(f"{word.zh} {count}" for word, count in counted)
-        return Text(
-            f"{self.events} events: {released} released, {held} withheld ({en}).",
-            f"共 {self.events} 条事件: 放行 {released} 条, 未放行 {held} 条({zh})。",
-        )
+        en = f"{'1 event' if self.events == 1 else f'{self.events} events'}: {released} released"
+        zh = f"共 {self.events} 条事件: 放行 {released} 条"
+        if held:
+            why = _by_reason(self.withheld)
+            en, zh = f"{en}, {held} withheld ({why.en})", f"{zh}, 未放行 {held} 条({why.zh})"
+        if self.faults:
+            why, some = _by_reason(self.faults), self.faults.total()
+            en = f"{en}; of the released, {some} only as the delete of a faulty event ({why.en})"
+            zh = f"{zh}; 其中 {some} 条因事件有误仅放行删除({why.zh})"
+        return Text(f"{en}.", f"{zh}。")
+
+
+def _by_reason(counts: Counter[str]) -> Text:
+    named = [(SHORT[word], count) for word, count in counts.most_common()]
+    return Text(
+        ", ".join(f"{word.en} {count}" for word, count in named),
+        ", ".join(f"{word.zh} {count}" for word, count in named),
+    )
 
 
 def show(
@@ -85,7 +99,8 @@ def _event(session: Session, event: EventShown) -> None:
     went = " + ".join(f"{op} {say('key', '主键')} {key}" for op, key in event.went) or say("nothing", "不放行")
     _line(say(f"event {event.n}: ", f"事件 {event.n}: ") + f"{event.came or '?'} → {went}")
     if event.why is not None:
-        _line(say("not released because: ", "未放行原因: ") + event.why.to(language))
+        label = say("no row because: ", "无行原因: ") if event.went else say("not released because: ", "未放行原因: ")
+        _line(label + event.why.to(language))
     for row in event.rows:
         if len(event.rows) > 1:
             _line(_SIDES[row.side].to(language))
@@ -104,7 +119,7 @@ def _row(session: Session, row: RowShown) -> None:
     ]
     not_granted = NOT_GRANTED.to(session.language)
     cells = [[f.field, f.doc, f.raw, f.mask or not_granted, f.released] for f in row.fields]
-    table(headings, cells, styles=[_STYLES[f.state] for f in row.fields])
+    table(headings, cells, styles=[_STYLES[f.state] for f in row.fields], cut=_VALUES)
 
 
 def _line(text: str) -> None:

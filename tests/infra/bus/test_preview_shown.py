@@ -12,8 +12,9 @@ import yaml
 from infra.bus.preview_facts import REASONS, SHORT, EventShown, FieldShown, event_shown
 from infra.bus.preview_shown import Summary
 from schemas.contract import Contract, parse_contract
-from schemas.grant import Grant, parse_grant
+from schemas.grant import MAX_WHERE, Grant, parse_grant
 from stream_apps.policy import PREVIEW_KEY, Failure, Outcome, ViewKeys, preview
+from stream_apps.policy.where.parse import MAX_DEPTH
 from tests.infra.bus.command import bus
 from tests.infra.control.world import contract_source, grant_document
 
@@ -95,6 +96,50 @@ def test_an_event_that_releases_no_row_says_why_and_names_the_filter() -> None:
     assert all(f.released is None for f in filtered.rows[0].fields)
 
 
+def test_of_a_filter_the_conditions_that_were_not_true_are_told_and_which_were_unknown() -> None:
+    grant = granted(where=f"{WHERE} AND uscc BETWEEN 'A' AND 'C' AND district <> 'x'")
+    other, null, both = shown(
+        line("c", None, {**OUT, "uscc": "B"}),
+        line("d", {**ROW, "district": None}),
+        line("u", {**OUT, "uscc": "D"}, {**OUT, "uscc": "D"}),
+        grant=grant,
+    )
+    assert other.why is not None
+    assert other.why.en == f"{REASONS['filtered'].en}: not true: {WHERE}"
+    assert null.why is not None
+    assert null.why.zh == f"{REASONS['filtered'].zh}: 因空值而未知: {WHERE}; 因空值而未知: district <> 'x'"
+    assert both.why is not None
+    assert both.why.en.endswith(f": not true: {WHERE}; not true: uscc BETWEEN 'A' AND 'C'")
+
+
+def test_the_longest_filter_there_may_be_is_told_too() -> None:
+    long = f"district IN ('{'x' * (MAX_WHERE - 16)}')"
+    deep = "(" * MAX_DEPTH + WHERE + ")" * MAX_DEPTH
+    for where in (long, deep):
+        [event] = shown(line("c", None, OUT), grant=granted(where=where))
+        assert event.why is not None
+        assert event.why.en.endswith(where)
+
+
+@pytest.mark.parametrize(
+    ("fields", "masks"),
+    [
+        ({"home": "pass"}, {"home.street": "pass", "home.no": "pass"}),
+        ({"home": "drop"}, {"home": "drop"}),
+        ({"home": "null"}, {"home": "null"}),
+        ({"uscc": "pass"}, {"home.street": None, "home.no": None}),
+    ],
+)
+def test_a_record_passed_or_not_granted_as_a_whole_is_shown_by_its_members(
+    fields: dict[str, Any], masks: dict[str, Any]
+) -> None:
+    [event] = shown(line("c", None, ROW), grant=granted(fields={"uscc": "pass", **fields}))
+    found = {f.field: f.mask for f in event.rows[0].fields if f.field.startswith("home")}
+    assert found == masks
+    if "pass" in masks.values():
+        assert [f.released for f in event.rows[0].fields if f.field.startswith("home")] == ["中华路", "1"]
+
+
 def test_the_row_as_it_was_is_shown_where_the_grant_releases_it() -> None:
     update = line("u", ROW, {**ROW, "uscc": "A", "tags": []})
     [event] = shown(update, grant=granted(before=True))
@@ -141,6 +186,18 @@ def test_a_summary_counts_the_withheld_by_reason() -> None:
         summary.add({"n": 0, "emitted": [], "reason": reason})
     assert summary.text().en == "4 events: 1 released, 3 withheld (filtered 2, invalid 1)."
     assert summary.text().zh == "共 4 条事件: 放行 1 条, 未放行 3 条(不满足过滤条件 2, 不符合契约 1)。"
+
+
+def test_a_released_delete_of_a_faulty_event_is_counted_as_released_and_as_a_fault() -> None:
+    summary = Summary()
+    summary.add({"n": 0, "emitted": [{"op": "d"}], "reason": "missing_before"})
+    assert summary.text().en == (
+        "1 event: 1 released; of the released, 1 only as the delete of a faulty event (missing_before 1)."
+    )
+    summary.add({"n": 1, "emitted": [], "reason": "inconsistent"})
+    assert summary.text().zh == (
+        "共 2 条事件: 放行 1 条, 未放行 1 条(自相矛盾 1); 其中 1 条因事件有误仅放行删除(缺少变更前的行 1)。"
+    )
 
 
 def command(folder: Path, lines: list[str], *more: object) -> str:
