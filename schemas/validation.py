@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from schemas.characters import ACTING, visible
 from schemas.errors import ConfigError
 from schemas.pydantic_words import first_wrong
+from schemas.reading_words import of_json, of_system, of_yaml
 from schemas.text import Text
 
 MAX_BYTES = 1 << 20
@@ -54,9 +55,8 @@ def read_text(path: Path) -> str:
             hint=Text("Save the file as UTF-8.", "请以 UTF-8 保存。"),
         ) from error
     except OSError as error:
-        raise ConfigError(
-            Text(f"cannot be read: {error.strerror}.", f"无法读取: {error.strerror}。"), where=where
-        ) from error
+        why = of_system(error)
+        raise ConfigError(Text(f"cannot be read: {why.en}.", f"无法读取: {why.zh}。"), where=where) from error
 
 
 def parse_json(text: str, where: str) -> Any:
@@ -70,9 +70,8 @@ def parse_json(text: str, where: str) -> Any:
         )
     except (ValueError, RecursionError) as error:
         place = f"{where}:{error.lineno}:{error.colno}" if isinstance(error, json.JSONDecodeError) else where
-        raise ConfigError(
-            Text(f"not valid JSON: {_reason(error)}.", f"不是有效的 JSON: {_reason(error)}。"), where=place
-        ) from error
+        why = of_json(_reason(error))
+        raise ConfigError(Text(f"not valid JSON: {why.en}.", f"不是有效的 JSON: {why.zh}。"), where=place) from error
 
 
 def parse_yaml(text: str, where: str) -> list[Any]:
@@ -82,13 +81,13 @@ def parse_yaml(text: str, where: str) -> list[Any]:
     except (yaml.MarkedYAMLError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         place = f"{where}:{mark.line + 1}:{mark.column + 1}" if mark else where
-        problem = getattr(error, "problem", None) or "nested too deeply"
+        why = of_yaml(getattr(error, "problem", None) or "nested too deeply")
         raise ConfigError(
-            Text(f"not valid YAML: {problem}.", f"不是有效的 YAML: {problem}。"),
+            Text(f"not valid YAML: {why.en}.", f"不是有效的 YAML: {why.zh}。"),
             where=place,
             hint=full_width_hint(_near(text, mark.line)) if mark else None,
         ) from error
-    except (yaml.YAMLError, ValueError, OverflowError) as error:  # a date or number that is none, as in 2026-13-01
+    except (yaml.YAMLError, ValueError, OverflowError) as error:  # a number that is none, a character YAML has not
         raise ConfigError(Text("not valid YAML.", "不是有效的 YAML。"), where=where) from error
 
 
@@ -234,9 +233,17 @@ class _StrictLoader(yaml.SafeLoader):
             raise _marked("a number is too long, or a time without quotes", node)
         return self.construct_yaml_int(node) if node.tag.endswith(":int") else self.construct_yaml_float(node)
 
+    def construct_date(self, node: Any) -> Any:
+        """What looks like a date and is none (`2026-13-01`) is named with its place."""
+        try:
+            return self.construct_yaml_timestamp(node)
+        except (ValueError, OverflowError):
+            raise _marked("no such date", node) from None
+
 
 _StrictLoader.add_constructor("tag:yaml.org,2002:int", _StrictLoader.construct_number)
 _StrictLoader.add_constructor("tag:yaml.org,2002:float", _StrictLoader.construct_number)
+_StrictLoader.add_constructor("tag:yaml.org,2002:timestamp", _StrictLoader.construct_date)
 
 
 def _marked(problem: str, at: Any) -> yaml.MarkedYAMLError:

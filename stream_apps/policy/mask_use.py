@@ -35,7 +35,12 @@ def mask_from(use: MaskUse, avro: AvroType, where: str) -> Mask:
     except ValidationError as error:
         steps, words = first_wrong(error)
         place = ".".join([where, *steps])
-        raise ConfigError(Text(f"{use.mask}: {words.en}.", f"{use.mask}: {words.zh}。"), where=place) from error
+        known = ", ".join(kind.model_fields)
+        raise ConfigError(
+            Text(f"{use.mask}: {words.en}.", f"{use.mask}: {words.zh}。"),
+            where=place,
+            hint=Text(f"Its parameters: {known or 'none'}.", f"其参数: {known or '无'}。"),
+        ) from error
     return Generalise(to=SHORT[use.mask], **mask.model_dump()) if use.mask in SHORT else mask
 
 

@@ -10,6 +10,7 @@ import typer
 from infra.bus.output import as_json
 from infra.bus.session import Session
 from schemas.errors import ConfigError
+from schemas.reading_words import of_system
 from schemas.text import Text
 
 if TYPE_CHECKING:
@@ -109,9 +110,8 @@ def _opened(path: Path) -> TextIO:
             return open(sys.stdin.fileno(), encoding="utf-8-sig", closefd=False)
         return path.open(encoding="utf-8-sig")
     except OSError as error:
-        raise ConfigError(
-            Text(f"cannot be read: {error.strerror}.", f"无法读取: {error.strerror}。"), where=str(path)
-        ) from error
+        why = of_system(error)
+        raise ConfigError(Text(f"cannot be read: {why.en}.", f"无法读取: {why.zh}。"), where=str(path)) from error
 
 
 def _lines(stream: TextIO, where: str) -> Iterator[str]:
@@ -131,6 +131,5 @@ def _lines(stream: TextIO, where: str) -> Iterator[str]:
             hint=Text("Save the file as UTF-8.", "请以 UTF-8 保存。"),
         ) from error
     except OSError as error:
-        raise ConfigError(
-            Text(f"cannot be read: {error.strerror}.", f"无法读取: {error.strerror}。"), where=where
-        ) from error
+        why = of_system(error)
+        raise ConfigError(Text(f"cannot be read: {why.en}.", f"无法读取: {why.zh}。"), where=where) from error
