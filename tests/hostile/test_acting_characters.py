@@ -243,4 +243,4 @@ def test_a_preview_of_hostile_records_does_nothing_to_the_terminal(tmp_path: Pat
     shown = OURS.sub("", on_a_terminal(*command, home=tmp_path))
     assert not ACTING.search(shown.replace("\r\n", "\n"))
     for text in texts:
-        assert f"[red]{output.as_json(text)[1:-1]}" in shown
+        assert f"[red]{output.visible(text, one_line=True)}" in shown
