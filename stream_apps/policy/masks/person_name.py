@@ -7,12 +7,13 @@ and the dots, which show how it is built.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stream_apps.policy.stars import STAR, starred, starred_text
+from stream_apps.policy.stars import STAR, hidden, starred, starred_text
 
 DOT = "·"
 _DOTS = frozenset("·•・‧･∙")
@@ -122,10 +123,16 @@ _COMPOUND = frozenset(
 )
 
 
+_NO_LETTER = " \t\u3000'’.\u0300-\u036f\ufe00-\ufe0f\U000e0100-\U000e01ef-"
+"""What may stand in a name and begins none: behind 欧阳 it makes no given name."""
+_HAS_GIVEN = re.compile(f"..[^{_NO_LETTER}]", re.DOTALL)
+_A_DOT, _NO_DOT = (f"[{sign}{''.join(sorted(_DOTS))}]" for sign in ("", "^"))
+
+
 def name_text(name: str) -> str:
     """One name: the definition."""
     if not _DOTS.intersection(name):
-        return starred_text(name, 2 if len(name) > 2 and name[:2] in _COMPOUND else 1, 0)
+        return starred_text(name, 2 if name[:2] in _COMPOUND and _HAS_GIVEN.match(name) else 1, 0)
     rest = "".join(DOT if c in _DOTS else STAR for c in name[1:])
     return name[0] + rest if STAR in rest and name[0] not in _DOTS else STAR * len(name)
 
@@ -133,11 +140,18 @@ def name_text(name: str) -> str:
 def name_column(column: Any) -> Any:
     """A column of names: most are one surname of one character, the others are looked at apart."""
     out = starred(column, 1, 0)
-    heads = pc.utf8_slice_codeunits(column, 0, 2)
-    compound: Any = pc.is_in(heads, value_set=pa.array(sorted(_COMPOUND), pa.string()))
-    odd: Any = pc.or_(compound, pc.match_substring_regex(column, f"[{''.join(sorted(_DOTS))}]"))
-    odd = pc.fill_null(odd, False)
-    if not pc.any(odd).as_py():
+    compound: Any = pc.is_in(pc.utf8_slice_codeunits(column, 0, 2), value_set=pa.array(sorted(_COMPOUND), pa.string()))
+    if pc.any(compound).as_py():
+        given = pc.match_substring_regex(column, rf"\A(?s:..)[^{_NO_LETTER}]")
+        out = pc.if_else(pc.and_(compound, given), starred(column, 2, 0), out)
+    dotted: Any = pc.fill_null(pc.match_substring_regex(column, _A_DOT), False)
+    if not pc.any(dotted).as_py():
         return out
-    shown = [name_text(name) for name in column.filter(odd).to_pylist()]
-    return pc.replace_with_mask(out, odd, pa.array(shown, pa.string()))
+    return pc.replace_with_mask(out, dotted, _dotted(column.filter(dotted)))
+
+
+def _dotted(column: Any) -> Any:
+    first, rest = pc.utf8_slice_codeunits(column, 0, 1), pc.utf8_slice_codeunits(column, 1)
+    rest = pc.replace_substring_regex(pc.replace_substring_regex(rest, _NO_DOT, STAR), _A_DOT, DOT)
+    shows = pc.and_(pc.match_substring(rest, STAR), pc.invert(pc.match_substring_regex(first, _A_DOT)))
+    return pc.if_else(shows, pc.binary_join_element_wise(first, rest, ""), hidden(column))

@@ -23,6 +23,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from stream_apps.policy.masks.address import address_head, address_heads
@@ -30,7 +31,7 @@ from stream_apps.policy.masks.person_name import name_column, name_text
 from stream_apps.policy.stars import STAR, between, hidden, starred, starred_text
 
 _MOST = 64
-"""Stands for "any number" where a preset keeps a part of unknown length."""
+"""Where a preset keeps a part of no fixed length, it keeps no more than this: a longer one is hidden."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +72,15 @@ def _cut(pattern: str) -> Preset:
 
     def row(text: str) -> str:
         found = form.match(text)
-        if found is None:
+        if found is None or max(len(found["head"]), len(found["tail"])) > _MOST:
             return starred_text(text, 0, 0)
         return found["head"] + STAR * (len(text) - len(found["head"]) - len(found["tail"])) + found["tail"]
 
     def columns(column: Any) -> Any:
         parts = pc.extract_regex(column, rf"\A(?:{pattern})\z")
-        shown = between(column, pc.struct_field(parts, "head"), pc.struct_field(parts, "tail"))
+        head, tail = pc.struct_field(parts, "head"), pc.struct_field(parts, "tail")
+        most: Any = pc.max_element_wise(pc.utf8_length(head), pc.utf8_length(tail), skip_nulls=False)
+        shown = pc.if_else(pc.less_equal(most, pa.scalar(_MOST, pa.int32())), between(column, head, tail), None)
         return pc.coalesce(shown, hidden(column))
 
     return Preset(row, columns, _MOST, _MOST)
@@ -86,7 +89,10 @@ def _cut(pattern: str) -> Preset:
 _LANDLINE = r"(?P<head>(?:\(?(?:010|02[0-9]|0[3-9][0-9]{2})\)?[\- ]?)?)[1-9][0-9]{4,5}(?P<tail>[0-9]{2})"
 _NO_SPACE = r"[^@ \t\n\v\f\r]"
 """Written out: Python's \\s and RE2's are not the same."""
-_EMAIL = rf"(?P<head>{_NO_SPACE}){_NO_SPACE}+(?P<tail>@{_NO_SPACE}+)"
+_LETTER = "A-Za-z\u3400-\u9fff"
+_DOMAIN = rf"(?:[0-9{_LETTER}-]+\.)+[{_LETTER}][0-9{_LETTER}-]*[0-9{_LETTER}]"
+"""Ends in a top domain: what else stands behind an @ (微信@13912345678) is no domain, and hidden."""
+_EMAIL = rf"(?P<head>{_NO_SPACE}){_NO_SPACE}+(?P<tail>@{_DOMAIN})"
 
 
 def address(level: str) -> Preset:
