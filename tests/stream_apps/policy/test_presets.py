@@ -14,6 +14,8 @@ from schemas.errors import ConfigError
 from schemas.grant import parse_grant
 from stream_apps.policy import View, ViewKeys, compile_view
 from stream_apps.policy.masks import MASKS, Mask
+from stream_apps.policy.masks.address import address_head, address_heads
+from stream_apps.policy.masks.divisions import LONGEST, cities, districts
 from stream_apps.policy.masks.presets import CHINESE, PRESETS
 from tests.schemas.contracts import avro_contract, grant_document
 from tests.stream_apps.policy.masked_values import TEXTS
@@ -36,6 +38,7 @@ NAMES = [
     ("😀", "*"), ("e\u0301a", "e**"), ("张\u0301三", "张**"), ("张 三", "张**"), ("John Smith", "J*********"),
     ("阿卜杜拉·买买提", "阿***·***"), ("阿卜•杜‧拉∙买･提", "阿*·*·*·*·*"), ("欧阳·买买提", "欧*·***"), ("阿·买", "阿·*"),
     ("·", "*"), ("··", "**"), ("阿·", "**"), ("阿··", "***"), ("·阿", "**"), ("阿··买", "阿··*"),
+    ("欧阳 ", "欧**"), ("欧阳\u0301", "欧**"), ("欧阳-", "欧**"), ("欧阳A", "欧阳*"), ("欧阳 修", "欧***"), ("欧阳\n", "欧阳*"),
 ]  # fmt: skip
 IDS = [
     ("520102199001010014", "520102********0014"), ("52010219900101001X", "520102********001X"),
@@ -61,7 +64,9 @@ CARDS = [
 EMAILS = [
     ("zhang.san@guiyang.gov.cn", "z********@guiyang.gov.cn"), ("ab@b.cn", "a*@b.cn"), ("a@b.cn", "******"), ("@b.cn", "*****"),
     ("张三@贵阳.中国", "张*@贵阳.中国"), ("😀a@b.cn", "😀*@b.cn"), ("a@@b.cn", "*" * 7), ("ab@c@d.cn", "*" * 9), ("a b@c.cn", "*" * 8),
-    ("ab@c.cn\n", "*" * 8), ("a\vb@c.cn", "*" * 8), ("ab@", "***"), ("zhangsan", "*" * 8), ("", ""),
+    ("ab@c.cn\n", "*" * 8), ("a\vb@c.cn", "*" * 8), ("ab@", "***"), ("微信@13912345678", "*" * 14), ("a张三@住云岩区1号", "*" * 10),
+    ("ab@localhost", "*" * 12), ("ab@1.2.3.4", "*" * 10), ("ab@c..cn", "*" * 8), ("ab@" + "c" * 60 + ".cn", "a*@" + "c" * 60 + ".cn"),
+    ("ab@" + "c" * 61 + ".cn", "*" * 67), ("zhangsan", "*" * 8), ("", ""),
 ]  # fmt: skip
 PLATES = [
     ("贵A12345", "贵A****5"), ("贵AD12345", "贵A*****5"), ("贵A12345D", "贵A*****D"), ("京AF0001", "京A****1"), ("贵A1234", "*" * 6),
@@ -80,13 +85,20 @@ ADDRESSES = [
     ("湖北省仙桃市沙嘴街道1号", "湖北省仙桃市"), ("内蒙古自治区锡林郭勒盟多伦县1号", "内蒙古自治区锡林郭勒盟多伦县"),
     ("新疆维吾尔自治区吐鲁番地区鄯善县1号", "新疆维吾尔自治区吐鲁番地区鄯善县"), ("北京市朝阳区建国路1号", "北京市朝阳区"),
     ("山东省济南市市中区经四路1号", "山东省济南市市中区"), ("贵州省1号", "贵州省"), ("贵阳市", ""), ("贵阳市云岩区", "贵阳市"),
-    ("中华北路1号", ""), ("云岩区", ""), ("1号", ""), ("", ""), ("𠮷市云岩区1号", ""), ("Guiyang, Yunyan 1", ""), ("区", ""),
+    ("中华北路1号", ""), ("云岩区", ""), ("1号", ""), ("", ""), ("𠮷市云岩区1号", ""), ("张三丰贵阳市云岩区中华路1号", ""),
+    ("户主李四云岩区中华路1号", ""), ("贵阳市龙泽苑一区3栋", "贵阳市"), ("贵阳市兴隆花园东区3栋", "贵阳市"), ("中天花园东区12栋", ""),
+    ("河北省张家口市下花园区1号", "河北省张家口市下花园区"), ("山东省东营市东营区东城1号", "山东省东营市东营区"),
+    ("阳泉市矿区桥头1号", "阳泉市矿区"), ("城区东路1号", ""), ("黔南州都匀市1号", "黔南州都匀市"), ("毕节地区威宁县草海镇1号", "毕节地区威宁县"),
+    ("贵阳市高新区长岭南路1号", "贵阳市高新区"), ("高新区长岭南路1号", ""), ("贵州省贵安新区湖潮乡1号", "贵州省贵安新区"),
+    ("湖南省常德市津市市南路1号", "湖南省常德市津市市"), ("贵州贵阳云岩区1号", "贵州贵阳云岩区"), ("遵义市云岩区1号", "遵义市"), ("Guiyang, Yunyan 1", ""), ("区", ""),
 ]  # fmt: skip
 STREETS = [
     ("贵阳市云岩区普陀街道中华北路1号", "贵阳市云岩区普陀街道"), ("贵阳市云岩区普陀路街道办事处1号", "贵阳市云岩区"),
     ("贵阳市云岩区普陀街道办事处1号", "贵阳市云岩区普陀街道办事处"), ("贵州省玉屏侗族自治县平溪镇1号", "贵州省玉屏侗族自治县平溪镇"),
     ("贵阳市花溪区高坡苗族乡1号", "贵阳市花溪区高坡苗族乡"), ("贵阳市云岩区中华北路1号", "贵阳市云岩区"),
     ("贵阳市云岩区普陀街道", "贵阳市云岩区"), ("普陀街道中华北路1号", ""), ("内蒙古自治区锡林郭勒盟多伦县蔡木山苏木1号", "内蒙古自治区锡林郭勒盟多伦县蔡木山苏木"), ("", ""),
+    ("云岩区水乡人家12栋", "云岩区"), ("云岩区时光小镇3栋", "云岩区"), ("云岩区大营坡夜市镇妖塔1号", "云岩区"), ("南明区中华南路乡巴佬饭店", "南明区"),
+    ("贵阳市花溪区青岩镇北街1号", "贵阳市花溪区青岩镇"), ("河南省济源市沁园街道1号", "河南省济源市沁园街道"), ("贵阳市普陀街道1号", "贵阳市"),
 ]  # fmt: skip
 TABLES: dict[str, list[tuple[str, str]]] = {
     "name": NAMES, "id": IDS, "mobile": MOBILES, "landline": LANDLINES, "bank_card": CARDS, "email": EMAILS, "plate": PLATES,
@@ -108,6 +120,34 @@ def test_a_preset_keeps_of_its_kind_what_is_usual_and_of_anything_else_nothing(
 )
 def test_of_an_address_its_region_stays_and_nothing_that_only_looks_like_one(level: str, text: str, head: str) -> None:
     assert masked(partial(preset="address", level=level), text) == [head + "*" * (len(text) - len(head))]
+
+
+def test_every_listed_district_is_found_where_it_ends_and_within_what_is_looked_at() -> None:
+    columns = sorted(districts())
+    assert all(len(name) < LONGEST for name in districts() | cities())
+    for street in (False, True):
+        heads = address_heads(pa.array([f"{name}1号" for name in columns]), street=street).to_pylist()
+        assert heads == columns
+
+
+REGIONS = st.sampled_from(sorted(districts() | cities()))
+
+
+@settings(max_examples=400)
+@given(
+    texts=st.lists(
+        st.none()
+        | st.tuples(
+            st.sampled_from(["", "张", " "]), REGIONS, st.text("区县市旗镇乡街道小路木苏1A 😀", max_size=6)
+        ).map("".join),
+        max_size=6,
+    ),
+    street=st.booleans(),
+    cut=st.integers(0, 2),
+)
+def test_addresses_as_a_column_show_what_each_shows(texts: list[str | None], street: bool, cut: int) -> None:
+    heads = address_heads(pa.array(texts, pa.string()).slice(cut), street=street).to_pylist()
+    assert heads == [None if t is None else address_head(t, street=street) for t in texts[cut:]]
 
 
 def test_every_preset_has_a_table() -> None:
