@@ -1,8 +1,9 @@
 """The names of provinces, prefectures and counties, as addresses write them.
 
 `divisions.csv` has a line for each prefecture: its province, its name (none for what is directly under the province) and its
-counties, districts, banners and county-level cities, the new areas the State Council approved among them. The names are those
-the Ministry of Civil Affairs publishes with the codes of GB/T 2260 (mainland, 2026). Endings alone would not do: 小区 and
+counties, districts, banners and county-level cities, the new areas the State Council approved among them. The names
+(mainland, as of 2026) are facts gathered from public lists of GB/T 2260's divisions; those of Guizhou were compared with a second
+list, the rest was not compared with the ministry's own. A name that is missing hides more, never less. Endings alone would not do: 小区 and
 二区 are no districts, 下花园区 and 市中区 are.
 """
 
