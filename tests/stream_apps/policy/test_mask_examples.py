@@ -36,7 +36,7 @@ def released(example: Example) -> Any:
     return after["f"]
 
 
-@pytest.mark.parametrize(("name", "example"), EXAMPLES, ids=lambda e: e.use if isinstance(e, Example) else e)
+@pytest.mark.parametrize(("name", "example"), EXAMPLES, ids=[f"{name}-{n}" for n, (name, _) in enumerate(EXAMPLES)])
 def test_an_example_gives_what_it_says(name: str, example: Example) -> None:
     assert name.replace("_", "-") in example.use.replace("_", "-")
     assert released(example) == example.gives
