@@ -39,6 +39,15 @@ def _fold(value: str) -> str:
 POLICY_TOPIC = "bus.grants"
 """The control log: contracts, grants and their ends, one partition, kept for ever. Its offsets are the policy epochs."""
 
+REGISTER_TOPIC = "bus.register"
+"""Directory and catalogue: departments, units, systems, districts, catalogue entries; one partition, kept for ever."""
+
+APPLICATIONS_TOPIC = "bus.applications"
+"""Signed acts: applications, approvals, standing approvals; one partition, kept for ever, stamped by the broker's clock."""
+
+EVIDENCE_TOPIC = "bus.evidence"
+"""Under which policy epoch, and when, each stretch of a source topic was judged; written with the outputs."""
+
 DEAD_LETTER_TOPIC = "bus.dead-letters"
 
 POSITIONS_TOPIC = "bus.positions"
@@ -67,6 +76,11 @@ def quarantine_topic(resource: str) -> str:
 def grant_topic(grant: str, generation: int) -> str:
     """Topic of one life of a grant; an amended, resumed or renewed grant gets the next generation."""
     return f"grant.{_fold(grant)}.g{generation}"
+
+
+def desk_topic(department: str) -> str:
+    """Topic of what concerns one department: a copy of the control log's events of its own resources and grants."""
+    return "desk." + _fold(department)
 
 
 def subject(topic: str) -> str:

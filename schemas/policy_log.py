@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from schemas.approval import Approval
 from schemas.combination_rule import CombinationRule
 from schemas.contract import Contract, parse_contract
 from schemas.errors import PermanentError
@@ -53,6 +54,8 @@ class GrantOpened(Model):
     """SHA-256 of the view event's schema; a worker that compiles another one withholds."""
     key_version: int = Field(default=1, ge=1)
     """Version of the master secret its tokens are made under, for as long as this generation lives."""
+    approval: Approval | None = None
+    """Whose decision it executes. Where signers are known (BUS_SIGNERS), nothing is released without."""
     at: int
     by: str
 
@@ -164,6 +167,7 @@ class GrantInForce:
     fence: dict[int, int] | None = None
     contract: Contract | None = field(default=None, repr=False)
     """The resource's contract when it was opened: what its approvers saw."""
+    approval: Approval | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +227,7 @@ class PolicyState:
             event.at,
             event.key_version,
             contract=under.contract if under else None,
+            approval=event.approval,
         )
         old, ended = self.grants.get(event.grant.id), self.ended
         if old is not None:

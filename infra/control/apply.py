@@ -21,12 +21,12 @@ from infra.control.facts import Applied, ContractApplied, Fence, GrantApplied, R
 from infra.control.fences import Ending, fence_all
 from infra.control.keys import announcements, without_keys
 from infra.control.plan import ContractPlan, GrantPlan, Plan, RulePlan, make_plan
-from infra.control.signatures import read_signers
 from infra.runtime.custodian import existing_keys, held_keys
 from infra.runtime.kafka import admin
 from infra.runtime.policy_log import ControlLog, PolicyReader
 from infra.runtime.registry import Registry
 from infra.runtime.settings import Settings
+from infra.runtime.signers import read_signers
 from schemas.change_event import change_event_schema
 from schemas.clock import shanghai_date
 from schemas.contract import Contract
@@ -104,7 +104,7 @@ def _apply(
     today = shanghai_date(now)
     client = admin(settings)
     existing = topics.partition_counts(client)
-    signers = read_signers(settings.signers)
+    signers = read_signers(settings.signers, settings.provider_roles, settings.subscriber_roles)
     others = [Applied(file, "other", kind, "skipped") for file, kind in documents.skipped]
     ring = _keys(settings, dry_run, told) if documents.grants else None
     version = ring.current if ring else 1

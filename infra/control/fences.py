@@ -21,7 +21,8 @@ from infra.control.facts import Fence
 from infra.control.topics import refused
 from infra.control.workers import Place, Worker, observe
 from infra.runtime.kafka import admin, begin_transactions, producer_config
-from infra.runtime.policy_log import READ_TIMEOUT_S, ControlLog, Overtaken
+from infra.runtime.log import READ_TIMEOUT_S
+from infra.runtime.policy_log import ControlLog, Overtaken
 from infra.runtime.settings import Settings
 from schemas.errors import TransientError
 from schemas.ids import POLICY_TOPIC, source_topic

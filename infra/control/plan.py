@@ -10,7 +10,8 @@ from typing import Any
 from infra.control.after import After
 from infra.control.documents import Documents
 from infra.control.facts import Action
-from infra.control.signatures import NOBODY, SUFFIX, Signers
+from infra.control.signatures import SUFFIX
+from infra.runtime.signers import NOBODY, Signers
 from schemas.combination_rule import CombinationRule
 from schemas.contract import Contract
 from schemas.errors import ConfigError

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from platformdirs import user_config_path
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from schemas.errors import ConfigError
 from schemas.key_ring import Suite
@@ -49,8 +49,6 @@ class Settings(BaseSettings):
     """And its key (PEM)."""
     key_file: Path = Field(default_factory=lambda: user_config_path("exchange-bus") / "master.key")
     """The custodian's master key: 32 bytes, hexadecimal. Never in the state folder, so that a copy of one leaks nothing."""
-    signers: Path | None = None
-    """Folder of public keys, `<department>.pub` (PEM, Ed25519): who may sign a contract that protects less than before."""
     """The custodian's file with the master keys (0600). Never in the state folder, so that a copy of one leaks nothing."""
     key_command: str | None = None
     """Instead of a file: a command that prints the master keys, as a client of a key store does. No shell is involved."""
@@ -60,8 +58,24 @@ class Settings(BaseSettings):
     """Suite of a master key made here on first need: sha256 (with AES) or the national sm3 (with SM4)."""
     maven_repository: str | None = None
     """Where the embedded cluster's files are downloaded from; without, Maven's mirrors, else its default repository."""
+    signers: Path | None = None
+    """Folder that says who may sign: `<department>.yaml` (people with roles and keys) and `<department>.pub` (PEM). With it,
+    nothing is released under a grant that both sides have not signed."""
+    provider_roles: Annotated[tuple[str, ...], NoDecode] = ("head", "data_office")
+    """Roles that sign for a provider, separated by commas."""
+    subscriber_roles: Annotated[tuple[str, ...], NoDecode] = ("head", "data_office")
+    """Roles that sign for a subscriber, separated by commas."""
+    identity: Path | None = None
+    """Private key (PEM, Ed25519, 0600) of the person who runs this: what is done is signed with it."""
+    department: str | None = None
+    """The department this process works for: it reads that department's desk instead of the control log and the registry."""
     metrics_host: str = "127.0.0.1"
     """Where processes serve their metrics; anything but loopback shows them to others."""
+
+    @field_validator("provider_roles", "subscriber_roles", mode="before")
+    @classmethod
+    def _words(cls, value: object) -> object:
+        return tuple(w.strip() for w in value.split(",") if w.strip()) if isinstance(value, str) else value
 
     def located(self) -> Settings:
         """These settings with both addresses known: those given, or those of the embedded cluster in `home`.

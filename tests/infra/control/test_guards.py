@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from infra.control.documents import Documents
 from infra.control.plan import Plan, make_plan
-from infra.control.signatures import Signers
+from infra.runtime.signers import Signers
 from schemas.combination_rule import CombinationRule, parse_rule
 from schemas.contract import Contract, parse_contract
 from schemas.errors import ConfigError

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.control.signatures import SUFFIX, read_signature, read_signers, sign
+from infra.control.signatures import SUFFIX, read_signature, sign
 from infra.control.signing import change_between, sign_change
+from infra.runtime.signers import read_signers
 from schemas.errors import ConfigError
 from schemas.signature import parse_signature
 from tests.infra.control.world import contract_source

@@ -10,7 +10,7 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from infra.runtime import policy_log
+from infra.runtime import log, policy_log
 from infra.runtime.kafka import producer_config
 from infra.runtime.policy_log import ControlLog, Overtaken, PolicyReader, append
 from infra.runtime.settings import Settings
@@ -140,13 +140,13 @@ def test_a_log_that_became_shorter_closes_the_data_path(cluster: Cluster, log_of
         admin.delete_topics([log_of_its_own])[log_of_its_own].result()
         while log_of_its_own in admin.list_topics(timeout=5).topics:
             time.sleep(0.02)
-        policy_log.ensure_log(cluster.settings)
+        log.ensure_log(cluster.settings, log_of_its_own)
         with pytest.raises((PermanentError, TransientError)):
             reader.read_to_end(timeout_s=3)
 
 
 def test_a_cluster_out_of_reach_is_transient_and_names_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(policy_log, "METADATA_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(log, "METADATA_TIMEOUT_S", 0.5)
     nowhere = Settings(bootstrap_servers="127.0.0.1:1", registry_url="http://127.0.0.1:1")
     with pytest.raises(TransientError) as caught:
         policy_log.ensure_log(nowhere)
