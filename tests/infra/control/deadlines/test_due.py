@@ -152,17 +152,11 @@ def test_delivery_is_due_twenty_working_days_after_both_sides_consented_and_done
     found = case(step("2026-08-31", "submitted"), items=(both,), status="approved")
     reply, delivery = due(found, "2026-09-03")
     assert (reply.state, reply.took) == ("done", 1)
-    assert (delivery.step, delivery.department, delivery.due) == (
-        "delivery",
-        "scjg",
-        day("2026-09-30"),
-    )  # Sunday the 20th is worked, Friday the 25th free
+    # Sunday the 20th is worked, Friday the 25th free
+    assert (delivery.step, delivery.department, delivery.due) == ("delivery", "scjg", day("2026-09-30"))
     _, late = due(found, "2026-10-08")
-    assert (late.overdue, late.days_left, late.escalated_to) == (
-        True,
-        -2,
-        "authority",
-    )  # Wednesday the 30th, and the 8th
+    # the National Day week does not count
+    assert (late.overdue, late.days_left, late.escalated_to) == (True, -1, "authority")
     _, done = due(found, "2026-12-31", opened={"a.1": ms("2026-09-04")})
     assert (done.state, done.took, done.overdue) == ("done", 2, False)
 
