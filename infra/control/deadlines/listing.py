@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from infra.control.applications.case import Cases
 from infra.control.deadlines.due import Due, due_in, late_first
@@ -68,15 +68,9 @@ def list_deadlines(
     department   only steps this department has to take, or of its own applications
     Raises ConfigError for a rules file that is wrong, TransientError if the cluster is out of reach.
     """
-    from infra.control.applications.log import (  # type: ignore[import-not-found, import-untyped, unused-ignore]
-        ApplicationsReader,
-    )
-    from infra.runtime.policy_log import PolicyReader
-
     now = int(time.time() * 1000) if now_ms is None else now_ms
     rules = read_rules(settings.deadlines)
-    with ApplicationsReader(settings) as acts, PolicyReader(settings) as log:
-        found = judge_all(acts.read_to_end(), log.read_to_end(), rules, calendar or StateCouncil(), now)
+    found = judge_all(*read_logs(settings), rules, calendar or StateCouncil(), now)
     rows = tuple(
         d
         for d in found.due
@@ -84,13 +78,24 @@ def list_deadlines(
         and (d.overdue or not overdue)
         and (department is None or department in (d.department, d.applicant))
     )
-    return Deadlines(now, rows, found.open, found.behind)
+    return replace(found, due=rows)
+
+
+def read_logs(settings: Settings) -> tuple[Cases, PolicyState]:
+    """Applications and grants as their logs have them now. TransientError if the cluster is out of reach."""
+    from infra.control.applications.log import (  # type: ignore[import-not-found, import-untyped, unused-ignore]
+        ApplicationsReader,
+    )
+    from infra.runtime.policy_log import PolicyReader
+
+    with ApplicationsReader(settings) as acts, PolicyReader(settings) as log:
+        return acts.read_to_end(), log.read_to_end()
 
 
 def check_calendar(found: Deadlines, calendar: Calendar | None = None) -> None:
     """Raises MissingYear if a deadline in `found` could not be worked out: to be called once the others are told."""
-    for year in found.missing_years:
-        raise MissingYear(year, calendar or StateCouncil())
+    if found.missing_years:
+        raise MissingYear(found.missing_years[0], calendar or StateCouncil())
 
 
 def _opened(policy: PolicyState) -> dict[str, dict[str, int]]:
