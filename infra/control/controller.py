@@ -81,7 +81,7 @@ class Controller:
         self._seen = monotonic(), now_ms()
         self._steady_from = monotonic()
         for duty in duties:
-            telemetry.began(duty.name, self._seen[1])
+            telemetry.began(duty.name)
 
     def once(self) -> tuple[DutyRun, ...]:
         """Every duty, whether it is time or not."""
@@ -111,7 +111,7 @@ class Controller:
             return self._failed(planned, error, self._monotonic() - began)
         seconds = self._monotonic() - began
         planned.at, planned.failures = began + duty.every_s, 0
-        telemetry.done(duty.name, seconds, now, len(did) if isinstance(did, Sized) else 1)
+        telemetry.done(duty.name, seconds, len(did) if isinstance(did, Sized) else 1)
         return DutyRun(duty.name, "done", round(seconds, 3), did)
 
     def _failed(self, planned: _Planned, error: Exception, seconds: float) -> DutyRun:

@@ -30,7 +30,6 @@ _NEXT = gauge(
 )
 _RUNS = counter("bus_controller_runs_total", "Times a duty was done or failed", ["duty", "outcome"])
 _TIME = histogram("bus_controller_run_seconds", "Time a duty takes", ["duty"], buckets=BATCH_BUCKETS)
-_DONE = gauge("bus_controller_done_timestamp_seconds", "When a duty was done last; at first, when it began", ["duty"])
 _JUMPS = counter("bus_controller_clock_jumps_total", "Times this host's clock jumped")
 
 
@@ -51,16 +50,15 @@ def deadlines_seen(found: Deadlines) -> None:
         _log.warning("clock behind the log", reason=application, seconds=by_ms / 1000)
 
 
-def began(duty: str, now_ms: int) -> None:
-    """A controller took a duty on."""
-    _DONE.labels(duty).set(now_ms / 1000)
+def began(duty: str) -> None:
+    """A controller took a duty on: from now on it is seen if it is never done."""
+    _RUNS.labels(duty, "done")
 
 
-def done(duty: str, seconds: float, now_ms: int, did: int) -> None:
+def done(duty: str, seconds: float, did: int) -> None:
     """A duty was done; `did`: how much there was to do."""
     _RUNS.labels(duty, "done").inc()
     _TIME.labels(duty).observe(seconds)
-    _DONE.labels(duty).set(now_ms / 1000)
     (_log.info if did else _log.debug)("duty done", duty=duty, count=did, seconds=round(seconds, 3))
 
 

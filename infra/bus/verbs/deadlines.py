@@ -38,9 +38,13 @@ def add(app: typer.Typer, session: Session) -> None:
 
 
 def _deadlines(session: Session, overdue: bool, department: str, every: bool) -> None:
+    from infra.bus.progress import progress
     from infra.control.deadlines.listing import check_calendar, list_deadlines
 
-    found = list_deadlines(session.settings().located(), overdue=overdue, done=every, department=department or None)
+    settings = session.settings().located()
+    with progress(session) as told:
+        told.step(Text("Reading applications and grants", "读取申请与授权"))
+        found = list_deadlines(settings, overdue=overdue, done=every, department=department or None)
     if session.json:
         facts(session, found)
     else:

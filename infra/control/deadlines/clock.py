@@ -1,7 +1,7 @@
 """One statutory clock: when it began, what stopped and what prolonged it, and so when it ends. Pure; days are working days.
 
-A day counts if it is a working day after receipt and the clock still runs at its end. So neither the day of a request for
-supplements counts nor the day of the answer: as on receipt, counting goes on with the working day after.
+A working day counts if the clock runs through the whole of it. So neither the day of receipt counts, nor that of a request for
+supplements, nor that of the answer: as on receipt, counting goes on with the working day after.
 What comes when the time is over already changes nothing any more: a request for supplements or an extension cannot heal a
 reply that is late.
 """

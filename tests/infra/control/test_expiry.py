@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -88,6 +89,16 @@ def test_ending_insists_when_another_command_is_faster(
     monkeypatch.setattr(expiry, "expired", overtaken_once)
     assert f"{unique}.grant" in [f.grant for f in end_expired(cluster.settings, now_ms=MIDNIGHT)]
     assert len(turns) == 3
+
+
+def test_of_two_controllers_one_ends_a_grant_and_neither_fails(cluster: Cluster, unique: str) -> None:
+    apply_contract(cluster.settings, contract(f"{unique}.r"))
+    apply_grant(cluster.settings, grant(unique, valid=LAST), now_ms=NOW)
+    with ThreadPoolExecutor(2) as both:
+        started = [both.submit(end_expired, cluster.settings, now_ms=MIDNIGHT) for _ in range(2)]
+        ended = [fence.grant for done in started for fence in done.result(30)]
+    assert ended.count(f"{unique}.grant") == 1
+    assert state(cluster.settings).grants[f"{unique}.grant"].fence == {0: 0}
 
 
 def test_a_fence_is_completed_once_its_command_must_have_given_up_and_not_before(cluster: Cluster, unique: str) -> None:
