@@ -69,6 +69,8 @@ class Settings(BaseSettings):
     """Private key (PEM, Ed25519, 0600) of the person who runs this: what is done is signed with it."""
     department: str | None = None
     """The department this process works for: it reads that department's desk instead of the control log and the registry."""
+    deadlines: Path | None = None
+    """File with working days stricter than the statutory ones (`kind: Deadlines`); never looser."""
     metrics_host: str = "127.0.0.1"
     """Where processes serve their metrics; anything but loopback shows them to others."""
 
