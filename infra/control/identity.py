@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -137,7 +137,7 @@ def _people_in(path: Path) -> dict[str, object]:
     return people
 
 
-def _deposit(path: Path, document: dict[str, object]) -> None:
+def _deposit(path: Path, document: Mapping[str, object]) -> None:
     """One document more in the department's file; what people wrote there stays as it is, and a half is never there."""
     before = path.read_text(encoding="utf-8") if path.exists() else ""
     more = yaml.safe_dump(document, allow_unicode=True, sort_keys=False)

@@ -80,9 +80,7 @@ def _signed_other_side(item: Item, side: Side, person: Person) -> bool:
     return same and word is not None and word.by == person.id
 
 
-def _all_signed(
-    case: Case, person: Person, side: Side, signatures: Mapping[str, Signature], signers: Signers
-) -> bool:
+def _all_signed(case: Case, person: Person, side: Side, signatures: Mapping[str, Signature], signers: Signers) -> bool:
     application = case.application.id
     for name, signature in signatures.items():
         asked = case.items[name].asked

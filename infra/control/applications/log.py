@@ -7,6 +7,7 @@ second is told that theirs had no effect.
 from __future__ import annotations
 
 import secrets
+from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
@@ -52,7 +53,9 @@ def read_cases(settings: Settings, signers: Signers | None = None) -> Cases:
 def signed(who: Identity, deed: Deed) -> Act:
     """The deed as this person's act."""
     nonce = secrets.token_hex(16)
-    return Act(deed=deed, by=who.person.id, nonce=nonce, signature=who.signing.sign(act_text(deed, who.person.id, nonce)))
+    return Act(
+        deed=deed, by=who.person.id, nonce=nonce, signature=who.signing.sign(act_text(deed, who.person.id, nonce))
+    )
 
 
 def act(settings: Settings, deed: Deed) -> Cases:
@@ -92,10 +95,12 @@ def _append(settings: Settings, value: bytes) -> int:
     def told(error: KafkaError | None, message: Message) -> None:
         landed.append((error, -1 if error is not None else int(message.offset() or 0)))
 
-    limit = int(READ_TIMEOUT_S * 1000)
-    producer = Producer(
-        producer_config(settings, **{"linger.ms": 0, "compression.type": "zstd", "message.timeout.ms": limit})
-    )
+    more: dict[str, Any] = {
+        "linger.ms": 0,
+        "compression.type": "zstd",
+        "message.timeout.ms": int(READ_TIMEOUT_S * 1000),
+    }
+    producer = Producer(producer_config(settings, **more))
     try:
         producer.produce(APPLICATIONS_TOPIC, value, b"", partition=0, on_delivery=told)
         producer.flush(READ_TIMEOUT_S)
@@ -105,7 +110,7 @@ def _append(settings: Settings, value: bytes) -> int:
         raise TransientError(
             Text("the Kafka cluster does not confirm the entry.", "Kafka 集群未确认写入。"), where=APPLICATIONS_TOPIC
         )
-    error, offset = landed[0]
-    if error is not None:
-        raise unreachable(settings, KafkaException(error))
+    failed, offset = landed[0]
+    if failed is not None:
+        raise unreachable(settings, KafkaException(failed))
     return offset
