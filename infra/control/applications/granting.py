@@ -23,7 +23,7 @@ from schemas.approval import Approval, Countersign
 from schemas.clock import shanghai_date
 from schemas.errors import ConfigError
 from schemas.grant import Grant
-from schemas.policy_log import PolicyState
+from schemas.policy_log import GrantInForce, PolicyState
 from schemas.text import Text
 from stream_apps.policy import compile_view
 
@@ -104,10 +104,12 @@ def _grant(
     signers = signers_of(settings)
     waiting = list(approved_grants(read_cases(settings, signers), applications))
     policy = state(settings) if waiting else PolicyState()
+    taken = {a.grant.id: _TAKEN for a in waiting if _is_taken(policy.grants.get(a.grant.id), a)}
     waiting = [a for a in waiting if a.grant.id not in policy.grants]
     if not waiting:
-        return Granted((), {})
+        return Granted((), taken)
     trial = _Trial(settings, policy, signers, now)
+    trial.blocked |= taken
     trial.add(waiting)
     if not trial.fit:
         return Granted((), trial.blocked)
@@ -116,6 +118,17 @@ def _grant(
     applied = apply_documents(settings, _documents(trial.fit), by=by, now_ms=now, told=told)
     opened = tuple(a.fact for a in applied if isinstance(a.fact, GrantApplied))
     return Granted(opened, trial.blocked)
+
+
+_TAKEN = Text(
+    "another grant has this id, which did not come from this application.", "该编号已被其他授权使用, 并非出自本申请。"
+)
+
+
+def _is_taken(there: GrantInForce | None, wanted: Approved) -> bool:
+    if there is None:
+        return False
+    return there.approval is None or there.approval.application != wanted.approval.application
 
 
 class _Trial:
