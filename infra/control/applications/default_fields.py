@@ -21,6 +21,7 @@ from stream_apps.policy.masks.reveal import Reveal
 
 _LEAST_FIRST = ("pseudonym", "date_to_year", "bucket", "generalise", "partial", "truncate", "regex_replace", "encrypt")
 """From what tells least: which values are equal, a coarser value, a part, all to who has the key."""
+_PRESETS = {"cn-id": "id", "cn-mobile": "mobile", "cn-uscc": "uscc"}
 _DAY = dt.date(2026, 1, 1)
 
 
@@ -72,6 +73,10 @@ def _uses(permitted: PermittedMask, field: ContractField) -> Iterator[MaskUse]:
     if permitted.mask == "generalise" and "to" not in permitted.bounds:
         levels = ("year",) if primitive(without_null(field.type)) in ("int", "long") else ()
         yield from (MaskUse(mask="generalise", params={"to": level}) for level in levels)
+    if permitted.mask == "partial":
+        preset = _PRESETS.get(field.format or "")
+        yield from (MaskUse(mask="partial", params={"preset": p}) for p in (preset,) if p is not None)
+        yield MaskUse(mask="partial", params={"keep_first": 1})
     named = [(name, _values(bound)) for name, bound in permitted.bounds.items()]
     if named:
         for choice in product(*(values for _, values in named)):

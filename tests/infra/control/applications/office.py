@@ -93,6 +93,10 @@ class Book:
     def case(self) -> Case:
         return self.cases.cases["a"]
 
+    @property
+    def status(self) -> str:
+        return self.case.status
+
 
 def application_document(**changes: Any) -> dict[str, Any]:
     return {

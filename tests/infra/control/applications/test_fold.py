@@ -34,9 +34,9 @@ def test_from_draft_to_approval_everything_is_remembered_with_who_and_when(offic
     book = submitted_book(office)
     assert book.does("bureau", CHECKED) is None
     assert book.does("head.sw", office.approved("head.sw", "subscriber", asked())) is None
-    assert book.case.status == "submitted"
+    assert book.status == "submitted"
     assert book.does("head.sc", office.approved("head.sc", "provider", asked())) is None
-    assert book.case.status == "approved"
+    assert book.status == "approved"
     assert [(s.deed, s.by, s.department, s.at) for s in book.case.history] == [
         ("drafted", "clerk.sw", "shuiwu", 0),
         ("submitted", "clerk.sw", "shuiwu", 1000),
@@ -62,7 +62,7 @@ def test_a_copied_act_has_no_effect_even_if_the_first_had_none_either(office: Of
     assert book.add(too_early) == "submitted"
     book.does("bureau", MISSING)
     assert book.add(too_early) == "repeated"
-    assert book.case.status == "supplement_requested"
+    assert book.status == "supplement_requested"
 
 
 @pytest.mark.parametrize(
@@ -110,14 +110,14 @@ def test_the_same_grant_is_not_asked_for_twice_in_a_list(office: Office) -> None
 def test_supplements_are_requested_once_and_answered_by_submitting_again(office: Office) -> None:
     book = submitted_book(office)
     assert book.does("clerk.sc", MISSING) is None
-    assert book.case.status == "supplement_requested"
+    assert book.status == "supplement_requested"
     assert book.case.history[-1].note == "legal basis; scope"
     assert book.does("head.sc", office.approved("head.sc", "provider", asked())) == "supplement_requested"
     assert book.does("clerk.sw", Drafted(application=application(scope="less"))) is None
-    assert book.case.status == "supplement_requested"
+    assert book.status == "supplement_requested"
     assert book.does("clerk.sw", Submitted(application="a", asked=(asked(),))) is None
     assert book.does("bureau", MISSING) == "once"
-    assert book.case.status == "submitted"
+    assert book.status == "submitted"
 
 
 @pytest.mark.parametrize("who", ["head.ga", "clerk.sw"])
@@ -146,7 +146,7 @@ def test_the_bureau_checks_extends_once_and_mediates_and_nobody_else_does(office
     assert book.does("bureau", CHECKED) == "once"
     assert book.does("bureau", more) == "once"
     assert book.case.history[-2].days == 10
-    assert book.case.status == "submitted"
+    assert book.status == "submitted"
 
 
 def test_the_bureau_never_approves_not_even_its_own_head(office: Office) -> None:
@@ -215,7 +215,7 @@ def test_a_refusal_has_reason_and_article_and_settles_the_grant(office: Office) 
     assert book.does("head.sc", refusal(article=" ")) == "reason"
     assert book.does("clerk.sc", refusal()) == "role"
     assert book.does("head.sc", refusal()) is None
-    assert (book.case.status, book.case.history[-1].note) == ("refused", "no (Art. 15)")
+    assert (book.status, book.case.history[-1].note) == ("refused", "no (Art. 15)")
     assert book.does("head.sw", office.approved("head.sw", "subscriber", asked())) == "decided"
 
 
@@ -223,9 +223,9 @@ def test_some_approved_and_some_refused_is_partly_approved(office: Office) -> No
     book = submitted_book(office, asked(1), asked(2))
     book.does("head.sw", office.approved("head.sw", "subscriber", asked(1), asked(2)))
     book.does("head.sc", office.approved("head.sc", "provider", asked(1)))
-    assert book.case.status == "submitted"
+    assert book.status == "submitted"
     book.does("head.sc", refusal("a.2"))
-    assert book.case.status == "partly_approved"
+    assert book.status == "partly_approved"
     assert [i.outcome for i in book.case.items.values()] == ["approved", "refused"]
 
 
@@ -235,7 +235,7 @@ def test_approval_of_a_withdrawn_application_has_no_effect(office: Office) -> No
     assert book.does("clerk.sw", WITHDRAWN) is None
     assert book.does("head.sc", office.approved("head.sc", "provider", asked())) == "withdrawn"
     assert book.does("clerk.sw", WITHDRAWN) == "withdrawn"
-    assert book.case.status == "withdrawn"
+    assert book.status == "withdrawn"
 
 
 def test_what_is_decided_is_not_withdrawn_any_more(office: Office) -> None:
