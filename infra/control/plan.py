@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from infra.control.after import After
+from infra.control.approved import approval_for
 from infra.control.documents import Documents
 from infra.control.facts import Action
 from infra.control.signatures import SUFFIX
@@ -252,34 +253,11 @@ def _grant(
 
 
 def _approved(plan: GrantPlan, documents: Documents, signers: Signers) -> GrantPlan:
-    """The plan with the approval it executes. ConfigError if it needs one and has none: the exchange would withhold it."""
     if plan.action == "unchanged":
         return plan
-    current, approval = plan.current, documents.approvals.get(plan.grant.id)
-    same = current is not None and current.grant == plan.grant
-    if approval is None and current is not None and same and current.fingerprint == fingerprint(plan.view_schema):
-        approval = current.approval  # the same grant goes on, under other keys
-    if signers.folder is None:
-        return replace(plan, approval=approval)
-    if approval is None:
-        raise _refused(
-            plan.file,
-            f"grant '{plan.grant.id}' carries no approval; where it is known who may sign (BUS_SIGNERS), the exchange "
-            "releases nothing under it.",
-            f"授权 '{plan.grant.id}' 未附审批; 已配置签名人(BUS_SIGNERS)时, 交换引擎不会据此放行。",
-            Text("Apply for it: bus application new FILE.", "请提出申请: bus application new FILE。"),
-        )
-    if current is not None and not same and plan.grant.version <= current.grant.version:
-        raise _refused(
-            f"{plan.file}: version",
-            f"version {current.grant.version} of grant '{plan.grant.id}' is another document.",
-            f"授权 '{plan.grant.id}' 第 {current.grant.version} 版内容不同。",
-            Text(
-                f"A changed grant is approved anew, as version {current.grant.version + 1} or later.",
-                f"变更的授权须重新审批, 版本不低于 {current.grant.version + 1}。",
-            ),
-        )
-    return replace(plan, approval=approval)
+    given, known = documents.approvals.get(plan.grant.id), signers.folder is not None
+    view = fingerprint(plan.view_schema)
+    return replace(plan, approval=approval_for(plan.file, plan.grant, plan.current, view, given, required=known))
 
 
 def _not_older(file: str, grant: Grant, current: Grant) -> None:
