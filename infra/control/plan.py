@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from infra.control.after import After
+from infra.control.approved import approval_for
 from infra.control.documents import Documents
 from infra.control.facts import Action
 from infra.control.signatures import SUFFIX
 from infra.runtime.signers import NOBODY, Signers
+from schemas.approval import Approval
 from schemas.combination_rule import CombinationRule
 from schemas.contract import Contract
 from schemas.errors import ConfigError
@@ -56,6 +58,8 @@ class GrantPlan:
     key_version: int = 1
     rotated: bool = False
     """It changes only because the keys its tokens are made under were rotated."""
+    approval: Approval | None = None
+    """What both sides signed; where signers are known, nothing is opened without."""
 
     @property
     def supersedes(self) -> GrantInForce | None:
@@ -92,7 +96,8 @@ def make_plan(
     """The plan for `documents`; `topics` are the partition counts of existing topics, `today` is Asia/Shanghai's,
     `key_version` is the master key's that new generations are made under.
 
-    signers   whose signatures count on contracts that protect less than before
+    signers   whose signatures count on contracts that protect less than before; where a folder says who may sign, no grant is
+              opened that both sides have not signed
 
     Raises ConfigError for the first document that is refused: file, field and reason.
     """
@@ -101,7 +106,10 @@ def make_plan(
     contracts = [
         _signed(_contract(file, c, state, topics, renewed), documents, signers) for file, c in documents.contracts
     ]
-    grants = [_grant(file, g, state, in_force, today, key_version) for file, g in documents.grants]
+    grants = [
+        _approved(_grant(file, g, state, in_force, today, key_version), documents, signers)
+        for file, g in documents.grants
+    ]
     rules = [_rule(file, r, state) for file, r in documents.rules]
     plan = Plan(tuple(contracts), tuple(grants), tuple(rules))
     _after(state, plan, in_force).check()
@@ -242,6 +250,14 @@ def _grant(
     return GrantPlan(
         file, grant, "changed", current.generation + 1, partitions, schema, current, key_version, rotated=same
     )
+
+
+def _approved(plan: GrantPlan, documents: Documents, signers: Signers) -> GrantPlan:
+    if plan.action == "unchanged":
+        return plan
+    given, known = documents.approvals.get(plan.grant.id), signers.folder is not None
+    view = fingerprint(plan.view_schema)
+    return replace(plan, approval=approval_for(plan.file, plan.grant, plan.current, view, given, required=known))
 
 
 def _not_older(file: str, grant: Grant, current: Grant) -> None:

@@ -6,6 +6,7 @@ import typer
 
 from infra.bus.session import Session
 from infra.bus.verbs import (
+    application,
     bench,
     cluster,
     control,
@@ -14,6 +15,7 @@ from infra.bus.verbs import (
     deliver,
     demo,
     exchange,
+    identity,
     keys,
     masks,
     preview,
@@ -21,7 +23,23 @@ from infra.bus.verbs import (
     sign,
 )
 
-GROUPS = (demo, cluster, control, deadlines, controller, sign, keys, preview, publish, exchange, deliver, masks, bench)
+GROUPS = (
+    demo,
+    cluster,
+    application,
+    identity,
+    control,
+    deadlines,
+    controller,
+    sign,
+    keys,
+    preview,
+    publish,
+    exchange,
+    deliver,
+    masks,
+    bench,
+)
 """A new group of verbs is a file here and an entry in this line."""
 
 

@@ -29,20 +29,44 @@ def add(app: typer.Typer, session: Session) -> None:
         rich_help_panel=say("Sharing", "共享"),
         help=say(
             "Show what a grant releases of sample events, before and after; needs no cluster. Samples should be generated "
-            "rows, not people's: both sides are shown.",
-            "预览授权对样例事件的放行结果(逐字段对照), 无需集群。样例宜用生成的数据, 勿用真实个人数据: 原值也会显示。",
+            "rows, not people's: both sides are shown. With --application, what a grant of it would release of rows that "
+            "are generated here.",
+            "预览授权对样例事件的放行结果(逐字段对照), 无需集群。样例宜用生成的数据, 勿用真实个人数据: 原值也会显示。"
+            "用 --application 时, 以此处生成的数据预览该申请的授权。",
         ),
     )
     def preview(
-        contract: Annotated[Path, typer.Option("--contract", help=say("The contract (.avsc).", "数据契约(.avsc)。"))],
-        grant: Annotated[Path, typer.Option("--grant", help=say("The grant (.yaml).", "授权(.yaml)。"))],
+        contract: Annotated[
+            Path | None,
+            typer.Option("--contract", help=say("The contract (.avsc).", "数据契约(.avsc)。"), show_default=False),
+        ] = None,
+        grant: Annotated[
+            str | None,
+            typer.Option(
+                "--grant",
+                help=say(
+                    "The grant (.yaml); of an application the grant's id or number.",
+                    "授权(.yaml); 预览申请时为授权编号或序号。",
+                ),
+                show_default=False,
+            ),
+        ] = None,
         events: Annotated[
-            Path,
+            Path | None,
             typer.Option(
                 "--events",
                 help=say("One JSON event a line; - for standard input.", "每行一个 JSON 事件; - 表示标准输入。"),
+                show_default=False,
             ),
-        ],
+        ] = None,
+        application: Annotated[
+            str | None,
+            typer.Option(
+                "--application",
+                help=say("An application that was submitted.", "已提交的申请编号。"),
+                show_default=False,
+            ),
+        ] = None,
         key_file: Annotated[
             Path | None,
             typer.Option(
@@ -65,7 +89,63 @@ def add(app: typer.Typer, session: Session) -> None:
             ),
         ] = 20,
     ) -> None:
-        _preview(session, contract, grant, events, key_file, limit)
+        if application is not None:
+            _of_application(session, application, grant, (contract, events), key_file, limit)
+        elif contract is None or grant is None or events is None:
+            raise ConfigError(
+                Text(
+                    "it takes --contract, --grant and --events, or --application.",
+                    "须给出 --contract、--grant 与 --events, 或 --application。",
+                ),
+                where="bus preview",
+            )
+        else:
+            _preview(session, contract, Path(grant), events, key_file, limit)
+
+
+_GENERATED = 6
+"""Rows that are generated for each grant of an application."""
+
+
+def _of_application(
+    session: Session,
+    application: str,
+    grant: str | None,
+    files: tuple[Path | None, Path | None],
+    key_file: Path | None,
+    limit: int,
+) -> None:
+    from infra.bus.output import note
+    from infra.bus.preview_shown import Remembered, show
+    from infra.bus.sample_rows import sample_events
+    from infra.control.applications.previewing import requested
+    from stream_apps.policy import preview
+
+    if any(file is not None for file in files):
+        raise ConfigError(
+            Text(
+                "an application is shown on generated rows, under the contract in force.",
+                "申请的预览使用生成的数据与生效中的契约。",
+            ),
+            where="--contract, --events",
+        )
+    contract, granted = requested(session.settings().located(), application, grant)
+    keys, where = _keys(key_file, granted), granted.id
+    kept = Remembered(sample_events(contract, granted, _GENERATED))
+    answers = preview(contract, granted, kept, keys=keys, where=where)
+    if session.json:
+        for answer in answers:
+            sys.stdout.write(as_json(answer) + "\n")
+        sys.stdout.flush()
+        return
+    note(
+        session,
+        Text(
+            f"{granted.id}: {granted.subscriber} on {granted.resource}; the rows are generated, nobody's.",
+            f"{granted.id}: {granted.subscriber} 申请 {granted.resource}; 以下数据均为生成, 非真实数据。",
+        ),
+    )
+    show(session, contract, granted, kept, answers, limit)
 
 
 def _preview(session: Session, contract: Path, grant: Path, events: Path, key_file: Path | None, limit: int) -> None:
