@@ -6,15 +6,16 @@ from contextlib import ExitStack
 
 from infra.control import telemetry
 from infra.control.applications.case import Cases
+from infra.control.applications.granting import approved_grants, grant_approved
+from infra.control.applications.log import ApplicationsReader
 from infra.control.controller import Duty
 from infra.control.deadlines.due import Due
 from infra.control.deadlines.listing import judge_all
 from infra.control.deadlines.rules import read_rules
 from infra.control.deadlines.working_days import StateCouncil
 from infra.control.expiry import complete_fences, end_expired
-from infra.control.facts import Fence
+from infra.control.facts import Fence, GrantApplied
 from infra.control.followed import Followed
-from infra.runtime.log import LogReader
 from infra.runtime.policy_log import PolicyReader
 from infra.runtime.settings import Settings
 from schemas.policy_log import PolicyState
@@ -31,10 +32,11 @@ def duties(resources: ExitStack) -> tuple[Duty, ...]:
     A new duty is a line here. It is called with the settings and the time, and returns what it did, empty if nothing.
     """
     policy = resources.enter_context(Followed(PolicyReader))
-    acts = resources.enter_context(Followed(_acts))
+    acts = resources.enter_context(Followed(ApplicationsReader))
     return (
         Duty("expiry", 5, lambda s, now: _end_expired(s, now, policy), by_the_clock=True),
         Duty("fences", 15, lambda s, now: _complete_fences(s, now, policy)),
+        Duty("grants", 30, lambda s, now: _grant_approved(s, now, acts, policy)),
         Duty("deadlines", 60, lambda s, now: _watch_deadlines(s, now, acts, policy)),
     )
 
@@ -47,6 +49,16 @@ def _complete_fences(settings: Settings, now_ms: int, policy: Followed[PolicySta
     return complete_fences(settings, now_ms=now_ms, older_than_ms=_GIVEN_UP_MS, seen=policy.state(settings))
 
 
+def _grant_approved(
+    settings: Settings, now_ms: int, acts: Followed[Cases], policy: Followed[PolicyState]
+) -> tuple[GrantApplied, ...]:
+    """What both sides approved and was not opened: the command of the second signature was interrupted."""
+    there = policy.state(settings).grants
+    if all(approved.grant.id in there for approved in approved_grants(acts.state(settings))):
+        return ()
+    return grant_approved(settings, by=BY, now_ms=now_ms).opened
+
+
 def _watch_deadlines(
     settings: Settings, now_ms: int, acts: Followed[Cases], policy: Followed[PolicyState]
 ) -> tuple[Due, ...]:
@@ -55,12 +67,3 @@ def _watch_deadlines(
     found = judge_all(acts.state(settings), policy.state(settings), rules, StateCouncil(), now_ms)
     telemetry.deadlines_seen(found)
     return tuple(d for d in found.due if d.overdue and d.state != "done")
-
-
-def _acts(settings: Settings) -> LogReader[Cases]:
-    from infra.control.applications.log import (  # type: ignore[import-not-found, import-untyped, unused-ignore]
-        ApplicationsReader,
-    )
-
-    reader: LogReader[Cases] = ApplicationsReader(settings)
-    return reader

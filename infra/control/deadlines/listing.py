@@ -83,9 +83,7 @@ def list_deadlines(
 
 def read_logs(settings: Settings) -> tuple[Cases, PolicyState]:
     """Applications and grants as their logs have them now. TransientError if the cluster is out of reach."""
-    from infra.control.applications.log import (  # type: ignore[import-not-found, import-untyped, unused-ignore]
-        ApplicationsReader,
-    )
+    from infra.control.applications.log import ApplicationsReader
     from infra.runtime.policy_log import PolicyReader
 
     with ApplicationsReader(settings) as acts, PolicyReader(settings) as log:
