@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from infra.runtime.log import CONTROL_GROUP
 from schemas.errors import ConfigError
 from schemas.ids import (
     DEAD_LETTER_TOPIC,
@@ -31,8 +32,6 @@ CONTROL = "control"
 """The user that changes what is in force: the `bus` commands and the controller."""
 EXCHANGE = "exchange"
 """The user of the exchange's workers."""
-LOG_GROUP = "bus.control-log"
-"""The name readers of a log go by (`infra.runtime.log`)."""
 REPLAY_GROUP = "bus.exchange-replay"
 
 Kind = Literal["topic", "group", "transaction", "cluster"]
@@ -93,7 +92,7 @@ def _control() -> Iterator[Acl]:
     for prefix in ("bus.", "desk.", "src.", "quarantine.", "positions.", "grant."):
         for operation in _MANAGES:
             yield Acl(CONTROL, "topic", prefix, "prefixed", operation)
-    yield Acl(CONTROL, "group", LOG_GROUP, "literal", "read")
+    yield Acl(CONTROL, "group", CONTROL_GROUP, "literal", "read")
     yield Acl(CONTROL, "group", EXCHANGE_GROUP, "literal", "describe")
     # its own turn at the log, and taking over the id of a worker that stays silent
     yield Acl(CONTROL, "transaction", "bus.", "prefixed", "write")
@@ -113,7 +112,7 @@ def _exchange() -> Iterator[Acl]:
     yield Acl(EXCHANGE, "topic", "grant.", "prefixed", "write")
     for name in (DEAD_LETTER_TOPIC, EVIDENCE_TOPIC):
         yield Acl(EXCHANGE, "topic", name, "literal", "write")
-    for group in (EXCHANGE_GROUP, REPLAY_GROUP, LOG_GROUP):
+    for group in (EXCHANGE_GROUP, REPLAY_GROUP, CONTROL_GROUP):
         yield Acl(EXCHANGE, "group", group, "literal", "read")
     yield Acl(EXCHANGE, "transaction", EXCHANGE_TRANSACTIONS, "prefixed", "write")
 
