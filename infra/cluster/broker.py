@@ -8,9 +8,9 @@ import subprocess
 import uuid
 from pathlib import Path
 
+from infra.cluster import secured
 from infra.cluster.artefacts import Installation
 from infra.cluster.jvm import environment
-from infra.cluster import secured
 from infra.cluster.ports import HOST, Ports
 from schemas.errors import PermanentError
 from schemas.text import Text

@@ -22,7 +22,7 @@ from infra.cluster.processes import ProcessId, stop
 from infra.cluster.progress import Progress, Silent
 from infra.cluster.readiness import wait_until_ready
 from infra.cluster.secured import FOLDER, admit
-from infra.cluster.state import ClusterState, read_state, write_state
+from infra.cluster.state import ClusterState, read_state, registry_url, write_state
 from infra.security.certificates import certificates
 from schemas.errors import ConfigError, PermanentError
 from schemas.text import Text
@@ -164,7 +164,7 @@ def _start(home: Path, installed: Installation, ports: Ports, tied: bool) -> Clu
         state = _started(home, guard)
         wait_until_ready(home, state, _READY_S)
         if ports.internal is not None:
-            admit(home, ports)
+            admit(home, ports, registry_url(ports))
         ready = state.ready(owner=me if tied else None)
         write_state(home, ready)
     except BaseException:

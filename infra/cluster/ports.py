@@ -61,9 +61,7 @@ def choose(kafka: int | None, registry: int | None, before: Ports | None, *, sec
     ):
         chosen.append(given or _remembered(last, taken) or _free(taken))
         taken.add(chosen[-1])
-    return Ports(
-        broker=chosen[0], controller=chosen[1], registry=chosen[2], internal=chosen[3] if secure else None
-    )
+    return Ports(broker=chosen[0], controller=chosen[1], registry=chosen[2], internal=chosen[3] if secure else None)
 
 
 def _remembered(port: int | None, taken: Iterable[int]) -> int | None:

@@ -88,8 +88,12 @@ def settings_of(home: Path, ports: Ports) -> Settings:
     """With which a cluster's own commands get in: its administrator's, if it is secured."""
     if ports.internal is not None:
         return administrator(home, ports, registry_url(ports))
-    addresses = {"bootstrap_servers": bootstrap_servers(ports), "registry_url": registry_url(ports)}
-    return Settings(home=home, security_protocol="PLAINTEXT", **addresses)
+    return Settings(
+        home=home,
+        bootstrap_servers=bootstrap_servers(ports),
+        registry_url=registry_url(ports),
+        security_protocol="PLAINTEXT",
+    )
 
 
 def _listens(host: str, port: int) -> bool:

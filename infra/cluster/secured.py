@@ -12,8 +12,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from infra.cluster.ports import HOST, Ports
-from infra.runtime.settings import Settings
+from infra.runtime.kafka import admin
+from infra.runtime.settings import CREDENTIALS, Settings
+from infra.security.acls import CONTROL, EXCHANGE, wanted
 from infra.security.certificates import ADMIN, BROKER, certificates
+from infra.security.handing_over import write_credentials
+from infra.security.principals import list_users, make_users
+from infra.security.reconcile import Drift, drift, held, repair
+from schemas.policy_log import PolicyState
 
 FOLDER = "security"
 """In the state folder: certificates, and credentials of the bus's own users."""
@@ -59,3 +65,23 @@ def administrator(home: Path, ports: Ports, registry_url: str) -> Settings:
         ssl_certificate_location=found.admin,
         ssl_key_location=found.admin_key,
     )
+
+
+def admit(home: Path, ports: Ports, registry_url: str) -> None:
+    """Give the bus's own users a password (in `security/credentials`, 0600) and the rights they always have.
+
+    Run at every start: what is there stays, a file that was lost is written anew with a new password.
+    """
+    root = administrator(home, ports, registry_url)
+    client = admin(root)
+    folder = home / FOLDER / CREDENTIALS
+    folder.mkdir(mode=0o700, exist_ok=True)
+    known = set(list_users(client))
+    lost = [u for u in (CONTROL, EXCHANGE) if u not in known or not (folder / f"{u}.yaml").exists()]
+    for user in make_users(client, lost):
+        address = f"{HOST}:{ports.broker}"
+        authority = certificates(home / FOLDER).authority
+        write_credentials(folder / f"{user.name}.yaml", user, address, authority, registry_url=registry_url)
+    found = held(client)
+    if found is not None:
+        repair(client, Drift(drift(wanted(PolicyState(), {}), found).missing, ()))

@@ -1,12 +1,12 @@
 """A credentials file: how one user gets into a secured cluster. Everything a department needs besides a grant's id.
 
-    kind: Credentials
-    bootstrap_servers: 127.0.0.1:9093
-    user: shuiwu~taxes~1
-    password: …
-    ca: |                    # certificate (PEM) of who signed the brokers' certificates
-      -----BEGIN CERTIFICATE-----
-    department: shuiwu       # absent for the bus's own users, which have the registry's address instead
+kind: Credentials
+bootstrap_servers: 127.0.0.1:9093
+user: shuiwu~taxes~1
+password: …
+ca: |                    # certificate (PEM) of who signed the brokers' certificates
+  -----BEGIN CERTIFICATE-----
+department: shuiwu       # absent for the bus's own users, which have the registry's address instead
 """
 
 from __future__ import annotations
