@@ -70,11 +70,21 @@ def held(client: AdminClient) -> frozenset[Held] | None:
     anything = _filter(ResourceType.ANY, None, ResourcePatternType.ANY)
     try:
         found = client.describe_acls(anything, request_timeout=TIMEOUT_S).result()
+        if not found:
+            _ask(client)
     except KafkaException as error:
         if error.args[0].code() == KafkaError.SECURITY_DISABLED:
             return None
         raise _refused(error) from error
     return frozenset(_read(binding) for binding in found)
+
+
+def _ask(client: AdminClient) -> None:
+    """Whether there is an authorizer, and we may ask it: the client tells neither where it describes, only an empty list.
+    What this would delete, nobody has."""
+    nothing = _exactly(Held("User:nobody", "topic", "no-such-topic", "literal", "read", "no-such-host"))
+    for done in client.delete_acls([nothing], request_timeout=TIMEOUT_S).values():
+        done.result()
 
 
 def repair(client: AdminClient, found: Drift) -> None:
@@ -162,7 +172,7 @@ def _refused(error: KafkaException) -> PermanentError | TransientError:
         KafkaError._ALL_BROKERS_DOWN,
     ):
         return TransientError(
-            Text(f"the Kafka cluster does not answer: {answer.str()}.", f"Kafka 集群无响应: {answer.str()}。"),
+            Text(f"the Kafka cluster does not answer: {answer.name()}.", f"Kafka 集群无响应: {answer.name()}。"),
             where="ACL",
             hint=Text(
                 "Run 'bus acls --repair' once it does; who lost access may still have it.",
@@ -170,7 +180,7 @@ def _refused(error: KafkaException) -> PermanentError | TransientError:
             ),
         )
     return PermanentError(
-        Text(f"Kafka refuses to change ACLs: {answer.str()}.", f"Kafka 拒绝修改 ACL: {answer.str()}。"),
+        Text(f"Kafka refuses to change ACLs: {answer.name()}.", f"Kafka 拒绝修改 ACL: {answer.name()}。"),
         where="ACL",
         hint=Text("Run it as the user 'control'.", "请以用户 'control' 运行。"),
     )
