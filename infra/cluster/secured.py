@@ -80,7 +80,7 @@ def admit(home: Path, ports: Ports, registry_url: str) -> None:
     lost = [u for u in (CONTROL, EXCHANGE) if u not in known or not (folder / f"{u}.yaml").exists()]
     for user in make_users(client, lost):
         address = f"{HOST}:{ports.broker}"
-        authority = certificates(home / FOLDER).authority
+        authority = certificates(home / FOLDER).authority.read_text(encoding="ascii")
         write_credentials(folder / f"{user.name}.yaml", user, address, authority, registry_url=registry_url)
     found = held(client)
     if found is not None:

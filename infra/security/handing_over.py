@@ -13,7 +13,7 @@ from schemas.text import Text
 
 
 def write_credentials(
-    path: Path, user: NewUser, bootstrap_servers: str, authority: Path, *, registry_url: str | None = None
+    path: Path, user: NewUser, bootstrap_servers: str, authority: str, *, registry_url: str | None = None
 ) -> None:
     """Write what `infra.runtime.credentials` reads. ConfigError if the folder cannot be written."""
     own = read_user(user.name)
@@ -22,7 +22,7 @@ def write_credentials(
         "bootstrap_servers": bootstrap_servers,
         "user": user.name,
         "password": user.password,
-        "ca": authority.read_text(encoding="ascii"),
+        "ca": authority,
         "department": own.department if own else None,
         "registry_url": registry_url,
     }

@@ -11,11 +11,11 @@ import secrets
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import (
-    AdminClient,
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._scram import (  # not exported to type checkers, though its own documentation shows them
     ScramCredentialInfo,
     ScramMechanism,
     UserScramCredentialDeletion,
@@ -80,7 +80,10 @@ def next_user(names: Iterable[str], department: str, system: str) -> User:
 def list_users(client: AdminClient) -> list[str]:
     """Everybody with a password. TransientError if the cluster is out of reach."""
     try:
-        return sorted(client.describe_user_scram_credentials(request_timeout=_TIMEOUT_S).result())
+        asked: Any = client.describe_user_scram_credentials(
+            request_timeout=_TIMEOUT_S
+        )  # one future, as nobody was named
+        return sorted(asked.result())
     except KafkaException as error:
         raise _refused(error) from error
 

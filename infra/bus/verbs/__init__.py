@@ -17,11 +17,27 @@ from infra.bus.verbs import (
     keys,
     masks,
     preview,
+    principal,
     publish,
     sign,
 )
 
-GROUPS = (demo, cluster, control, deadlines, controller, sign, keys, preview, publish, exchange, deliver, masks, bench)
+GROUPS = (
+    demo,
+    cluster,
+    principal,
+    control,
+    deadlines,
+    controller,
+    sign,
+    keys,
+    preview,
+    publish,
+    exchange,
+    deliver,
+    masks,
+    bench,
+)
 """A new group of verbs is a file here and an entry in this line."""
 
 
