@@ -7,15 +7,20 @@ import time
 from collections.abc import Callable
 from types import TracebackType
 
+from infra.runtime.desk import DeskReader, desks_kept
 from infra.runtime.policy_log import PolicyReader
+from infra.runtime.registry import Registry
 from infra.runtime.settings import Settings
+from schemas.desk import ViewShown, shown
 from schemas.errors import ConfigError
+from schemas.ids import POLICY_TOPIC, desk_topic
 from schemas.policy_log import GrantInForce, PolicyState
 from schemas.text import Text
 
 
 class GrantWatch:
-    """The newest state of the control log. Safe to share between threads; close it when done.
+    """The newest state of the control log, or on a secured cluster of the desk of the department we work for (BUS_DEPARTMENT).
+    Safe to share between threads; close it when done.
 
     `state()` reads the log at most every `every_s` seconds, so many deliveries cost one reader. It raises
     TransientError if the log is out of reach (runners retry) and PermanentError if it is not whole.
@@ -28,7 +33,8 @@ class GrantWatch:
         self._every = every_s
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._reader: PolicyReader | None = None
+        self._reader: PolicyReader | DeskReader | None = None
+        self._desk = settings.department if desks_kept(settings) else None
         self._read_at = float("-inf")
         self._state = PolicyState()
 
@@ -37,8 +43,11 @@ class GrantWatch:
         with self._lock:
             if fresh or self._monotonic() - self._read_at >= self._every:
                 if self._reader is None:
-                    self._reader = PolicyReader(self._settings)
-                self._state = self._reader.read_to_end()
+                    self._reader = (
+                        DeskReader(self._settings, self._desk) if self._desk else PolicyReader(self._settings)
+                    )
+                found = self._reader.read_to_end()
+                self._state = found if isinstance(found, PolicyState) else found.policy
                 self._read_at = self._monotonic()
             return self._state
 
@@ -48,10 +57,24 @@ class GrantWatch:
         if found is None:
             raise ConfigError(
                 Text(f"there is no grant '{grant_id}'.", f"没有授权 '{grant_id}'。"),
-                where="bus.grants",
+                where=desk_topic(self._desk) if self._desk else POLICY_TOPIC,
                 hint=Text("Apply it first: bus apply -f GRANT.yaml.", "请先执行: bus apply -f GRANT.yaml。"),
             )
         return found
+
+    def view(self, grant: GrantInForce) -> ViewShown:
+        """The schema of a grant's events, and what its columns are called for people: from the desk, else from registry and
+        contract. TransientError if the registry is out of reach, PermanentError if it does not know the schema."""
+        with self._lock:
+            if isinstance(self._reader, DeskReader):
+                return self._reader.state.views[grant.topic]
+        registry = Registry(self._settings)
+        try:
+            schema = registry.schema(grant.schema_id)
+        finally:
+            registry.close()
+        known = self.state().contracts.get(grant.grant.resource)
+        return shown(schema, known.contract if known else None)
 
     def life(self, grant: GrantInForce) -> GrantInForce:
         """What is known by now of this very generation: whether it has ended, and its fence."""

@@ -12,7 +12,6 @@ from consumers.events import Batch, Step, Tombstone, ViewEvent
 from consumers.topic import GrantTopic, records_before
 from consumers.view import View, view_of
 from consumers.view_codec import ViewDecoder
-from infra.runtime.registry import Registry
 from infra.runtime.settings import Settings
 from schemas.policy_log import GrantInForce
 from schemas.text import Text
@@ -80,18 +79,13 @@ class Subscriber:
         self._monotonic = monotonic
         try:
             self.grant: GrantInForce = self._watch.grant(grant_id)
-            registry = Registry(settings)
-            try:
-                schema = registry.schema(self.grant.schema_id)
-            finally:
-                registry.close()
-            self._decoder = ViewDecoder(self.grant.topic, schema, self.grant.schema_id)
+            shown = self._watch.view(self.grant)
+            self._decoder = ViewDecoder(self.grant.topic, shown.view_schema, self.grant.schema_id)
             self._topic = GrantTopic(settings, self.grant)
         except BaseException:
             self._close_watch()
             raise
-        known = self._watch.state().contracts.get(self.grant.grant.resource)
-        self.view: View = view_of(self.grant, schema, self._topic.origin, known.contract if known else None)
+        self.view: View = view_of(self.grant, shown, self._topic.origin)
         self.ended: GrantEnd | None = None
         self._told: dict[int, int] = {}
         self._quiet_since = self._checked_at = monotonic()

@@ -11,6 +11,7 @@ from consumers.kafka_errors import as_ours, gone, out_of_range
 from consumers.view import Origin
 from infra.runtime.kafka import admin, consumer_config
 from infra.runtime.settings import Settings
+from schemas.ids import own_groups
 from schemas.policy_log import GrantInForce
 
 _TIMEOUT_S = 10.0
@@ -41,7 +42,8 @@ class GrantTopic:
         self._consumer = Consumer(
             consumer_config(
                 settings,
-                f"bus.deliver.{grant.grant.id}",  # never joined and never committed to; librdkafka insists on a name
+                own_groups(grant.grant.subscriber)
+                + "deliver",  # never joined and never committed to; librdkafka insists on a name
                 **{"auto.offset.reset": "error", "enable.partition.eof": True, "queued.min.messages": 50_000},
             )
         )

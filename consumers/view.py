@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from consumers.naming import column_names, table_name
 from schemas.avro_types import AvroType, logical, primitive, without_null
-from schemas.contract import Contract
+from schemas.desk import ViewShown
 from schemas.policy_log import GrantInForce
 from schemas.view_event import HASHED_KEY
 
@@ -80,19 +80,19 @@ class View:
         return tuple(c for c in self.columns if c.key)
 
 
-def view_of(grant: GrantInForce, schema: dict[str, Any], origin: Origin, contract: Contract | None = None) -> View:
-    """The view of a grant whose events have this Avro `schema`; titles are the contract's if it is known."""
-    members = {f["name"]: f["type"] for f in schema["fields"]}
+def view_of(grant: GrantInForce, shown: ViewShown, origin: Origin) -> View:
+    """The view of a grant, with the titles that are known."""
+    members = {f["name"]: f["type"] for f in shown.view_schema["fields"]}
     key = members["key"]["fields"]
     names = {f["name"] for f in key}
     rest = [f for f in _row(members) if f["name"] not in names]
-    titles = _titles(contract)
+    titles = {HASHED_KEY: "记录标识 / token of the record", **shown.titles}
     columns = column_names(f["name"] for f in (*key, *rest))
     return View(
         grant=grant.grant.id,
         origin=origin,
         table=table_name(grant.grant.id),
-        title=_table_title(grant, contract),
+        title=f"{shown.title or grant.grant.resource} ({grant.grant.id}: {grant.grant.purpose})",
         columns=tuple(
             _column(columns[f["name"]], f, key=f["name"] in names, title=titles.get(f["name"], ""))
             for f in (*key, *rest)
@@ -121,13 +121,3 @@ def _column(name: str, field: dict[str, Any], *, key: bool, title: str) -> Colum
     kind = kind_of(avro)
     sizes = avro if kind == "decimal" and isinstance(avro, dict) else {}
     return Column(name, field["name"], kind, key, title, int(sizes.get("precision", 0)), int(sizes.get("scale", 0)))
-
-
-def _titles(contract: Contract | None) -> dict[str, str]:
-    fixed = {HASHED_KEY: "记录标识 / token of the record"}
-    return fixed if contract is None else fixed | {f.name: f.doc for f in contract.fields}
-
-
-def _table_title(grant: GrantInForce, contract: Contract | None) -> str:
-    title = contract.resource.title.zh if contract else grant.grant.resource
-    return f"{title} ({grant.grant.id}: {grant.grant.purpose})"

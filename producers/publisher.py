@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from types import TracebackType
@@ -19,13 +19,13 @@ from producers.adapter import Batch, Rejection
 from producers.check import RowCheck
 from producers.encoding import EventEncoder, Message
 from producers.kafka_errors import as_ours, missing_topic, out_of_reach
-from producers.positions import QUICK, create_positions, encode_position, position_key, read_position
+from producers.positions import QUICK, encode_position, position_key, read_position
 from producers.quarantine import QuarantineFile, record
 from schemas.change_event import ChangeEvent, Op
 from schemas.codec.model import MAX_VALUE_BYTES
 from schemas.contract import Contract
 from schemas.errors import PermanentError, TransientError
-from schemas.ids import POSITIONS_TOPIC, publisher_transaction, quarantine_topic, source_topic
+from schemas.ids import positions_topic, publisher_transaction, quarantine_topic, source_topic
 from schemas.text import Text
 
 _LOOK_TIMEOUT_S = 5.0
@@ -86,13 +86,12 @@ class Publisher:
         self._servers = settings.bootstrap_servers
         config = producer_config(settings, publisher_transaction(adapter, contract.id), **QUICK)
         self._producer = Producer(config)
-        if POSITIONS_TOPIC not in self._check_topics():
-            create_positions(settings)
+        self._check_topics()
         try:
             self._producer.init_transactions(_INIT_TIMEOUT_S)
         except KafkaException as error:
             raise as_ours(error, self._topic) from error
-        self.position = read_position(settings, adapter, contract.id)
+        self.position = read_position(settings, adapter, contract)
         """The last committed position, or None."""
 
     def prepare(self, batch: Batch) -> Prepared:
@@ -123,7 +122,7 @@ class Publisher:
             self._producer.begin_transaction()
             self._produce(self._topic, prepared.messages)
             self._produce(quarantine_topic(self._contract.id), self._quarantine_messages(prepared))
-            self._produce(POSITIONS_TOPIC, [self._position_message(prepared)])
+            self._produce(positions_topic(self._contract.id), [self._position_message(prepared)])
             self._finish()
         except KafkaException as error:
             self._abort()
@@ -154,14 +153,14 @@ class Publisher:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    def _check_topics(self) -> Collection[str]:
-        """The cluster's topics. ConfigError if one of ours is missing, PermanentError if the source topic has not the
-        contract's partitions: another count would place the same keys elsewhere."""
+    def _check_topics(self) -> None:
+        """ConfigError if one of ours is missing, PermanentError if the source topic has not the contract's partitions:
+        another count would place the same keys elsewhere."""
         try:
             topics = self._producer.list_topics(timeout=_LOOK_TIMEOUT_S).topics
         except KafkaException as error:
             raise out_of_reach(error, self._servers) from error
-        for name in (self._topic, quarantine_topic(self._contract.id)):
+        for name in (self._topic, quarantine_topic(self._contract.id), positions_topic(self._contract.id)):
             if name not in topics:
                 raise missing_topic(name)
         found, declared = len(topics[self._topic].partitions), self._contract.resource.partitions
@@ -174,7 +173,6 @@ class Publisher:
                 where=self._topic,
                 hint=Text("A resource's partitions never change; mend the contract.", "分区数终身不变; 请更正契约。"),
             )
-        return set(topics)
 
     def _judged(self, batch: Batch) -> tuple[set[int], list[Rejection]]:
         rejected = list(batch.rejected)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from infra.runtime.desk import DeskReader, desks_kept
 from infra.runtime.registry import Registry
 from infra.runtime.settings import Settings
 from producers import telemetry
@@ -21,7 +22,7 @@ from producers.quarantine import QuarantineFile
 from schemas.change_event import change_event_schema
 from schemas.contract import Contract, load_contract, parse_contract
 from schemas.errors import ConfigError, TransientError
-from schemas.ids import source_topic, subject
+from schemas.ids import desk_topic, source_topic, subject
 from schemas.text import Text
 
 A = TypeVar("A", bound=Adapter)
@@ -133,20 +134,17 @@ def run(
 
 
 def contract_in_force(settings: Settings, resource: str, given: Path | None) -> tuple[int, Contract]:
-    """Schema id and contract of a resource: the given file's (registered), else the newest the registry has."""
+    """Schema id and contract of a resource: the given file's (registered), else the newest the registry has.
+
+    On a secured cluster a department reads its desk instead, and a given file must be what is in force there.
+    """
+    contract = None if given is None else _given(given, resource)
+    if settings.department and desks_kept(settings):
+        return _from_desk(settings, settings.department, resource, contract, str(given))
     name = subject(source_topic(resource))
     registry = Registry(settings)
     try:
-        if given is not None:
-            contract = load_contract(given)
-            if contract.id != resource:
-                raise ConfigError(
-                    Text(
-                        f"the contract is for '{contract.id}', the mapping for '{resource}'.",
-                        f"契约属于 '{contract.id}', 映射属于 '{resource}'。",
-                    ),
-                    where=str(given),
-                )
+        if contract is not None:
             return registry.register(name, change_event_schema(contract)), contract
         latest = registry.latest(name)
     finally:
@@ -161,6 +159,42 @@ def contract_in_force(settings: Settings, resource: str, given: Path | None) -> 
         )
     before = next(f["type"] for f in latest[1]["fields"] if f["name"] == "before")
     return latest[0], parse_contract(before[1], name)
+
+
+def _given(path: Path, resource: str) -> Contract:
+    contract = load_contract(path)
+    if contract.id != resource:
+        raise ConfigError(
+            Text(
+                f"the contract is for '{contract.id}', the mapping for '{resource}'.",
+                f"契约属于 '{contract.id}', 映射属于 '{resource}'。",
+            ),
+            where=str(path),
+        )
+    return contract
+
+
+def _from_desk(
+    settings: Settings, department: str, resource: str, given: Contract | None, where: str
+) -> tuple[int, Contract]:
+    with DeskReader(settings, department) as reader:
+        found = reader.read_to_end().policy.contracts.get(resource)
+    if found is None:
+        raise ConfigError(
+            Text(
+                f"'{resource}' is no resource of {department} in force.",
+                f"'{resource}' 不是 {department} 已生效的资源。",
+            ),
+            where=desk_topic(department),
+            hint=Text("Its contract must be applied first.", "须先使其契约生效。"),
+        )
+    if given is not None and given.source != found.contract.source:
+        raise ConfigError(
+            Text("the file is not the contract in force.", "该文件与已生效的契约不一致。"),
+            where=where,
+            hint=Text("Have it applied first, or leave it out.", "请先使其生效, 或不指定契约文件。"),
+        )
+    return found.schema_id, found.contract
 
 
 def state_path(settings: Settings, mapping: FileMapping) -> Path:

@@ -50,10 +50,12 @@ EVIDENCE_TOPIC = "bus.evidence"
 
 DEAD_LETTER_TOPIC = "bus.dead-letters"
 
-POSITIONS_TOPIC = "bus.positions"
-"""How far each publisher has come, by adapter and resource, one partition, compacted; written with the events."""
-
 EXCHANGE_GROUP = "bus.exchange"
+EXCHANGE_TRANSACTIONS = "bus.exchange."
+"""How transactional.ids of the exchange's workers begin."""
+OWN = ":"
+"""Ends what a department's own groups begin with, and a resource's own transactional ids. No id holds it, so that a prefix
+of one never covers another's, nor the bus's own names."""
 
 
 def source_topic(resource: str) -> str:
@@ -73,6 +75,12 @@ def quarantine_topic(resource: str) -> str:
     return "quarantine." + _fold(resource)
 
 
+def positions_topic(resource: str) -> str:
+    """Topic of how far a resource's publishers have come: one partition, compacted, written with the events. Every
+    resource has its own, so that no provider can read or move another's."""
+    return "positions." + _fold(resource)
+
+
 def grant_topic(grant: str, generation: int) -> str:
     """Topic of one life of a grant; an amended, resumed or renewed grant gets the next generation."""
     return f"grant.{_fold(grant)}.g{generation}"
@@ -88,7 +96,17 @@ def subject(topic: str) -> str:
     return topic + "-value"
 
 
+def own_groups(department: str) -> str:
+    """What the consumer groups of a department begin with; behind it the department may name them as it likes."""
+    return check_id(department) + OWN
+
+
+def own_transactions(resource: str) -> str:
+    """What the transactional.ids of a resource's publishers begin with: whoever may use one of them could shut out the
+    publisher that has it, so only the resource's provider may."""
+    return f"publisher.{_fold(resource)}{OWN}"
+
+
 def publisher_transaction(adapter: str, resource: str) -> str:
-    """transactional.id of the one publisher an adapter may have for a resource. Both ids may hold dots, so something no id
-    holds stands between them."""
-    return f"bus.publisher.{_fold(adapter)}:{_fold(resource)}"
+    """transactional.id of the one publisher an adapter may have for a resource."""
+    return own_transactions(resource) + _fold(adapter)

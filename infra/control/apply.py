@@ -126,7 +126,7 @@ def apply_documents(
         _create_topics(client, plan, existing)
         events, names = _events(plan, schema_ids, by, now)
         started = time.monotonic()
-        offsets = log.append([*news, *events])[len(news) :]
+        offsets = log.append([*news, *events], {p.topic: p.view_schema for p in plan.grants})[len(news) :]
         epochs = dict(zip(names, offsets, strict=True))
         endings = _superseded(plan, epochs)
         fences = fence_all(settings, endings, started=started, now_ms=now, client=client, log=log)

@@ -18,7 +18,7 @@ from schemas.combination_rule import CombinationRule
 from schemas.contract import Contract
 from schemas.errors import ConfigError
 from schemas.grant import Grant
-from schemas.ids import source_topic
+from schemas.ids import grant_topic, source_topic
 from schemas.policy_log import ContractInForce, GrantInForce, PolicyState
 from schemas.signature import ChangeSigned, contract_change
 from schemas.text import Text
@@ -60,6 +60,11 @@ class GrantPlan:
     """It changes only because the keys its tokens are made under were rotated."""
     approval: Approval | None = None
     """What both sides signed; where signers are known, nothing is opened without."""
+
+    @property
+    def topic(self) -> str:
+        """Where its events go."""
+        return grant_topic(self.grant.id, self.generation)
 
     @property
     def supersedes(self) -> GrantInForce | None:

@@ -15,7 +15,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from infra.runtime.kafka import MAX_MESSAGE_BYTES, await_topics
 from schemas.errors import PermanentError, TransientError
-from schemas.ids import DEAD_LETTER_TOPIC, grant_topic, quarantine_topic, source_topic
+from schemas.ids import DEAD_LETTER_TOPIC, grant_topic, positions_topic, quarantine_topic, source_topic
 from schemas.text import Text
 
 OUTAGE_MS = 7 * 24 * 3600 * 1000
@@ -33,6 +33,13 @@ _COMPACTED = {
     "max.message.bytes": str(MAX_MESSAGE_BYTES),
 }
 _POINTERS = {"cleanup.policy": "delete", "retention.ms": str(RECORDS_MS)}
+_POSITIONS = {
+    "cleanup.policy": "compact",
+    "min.cleanable.dirty.ratio": "0.1",
+    # only closed segments are compacted, and every opening publisher reads all that is left: keep the open one small
+    "segment.bytes": "1048576",
+    "segment.ms": "3600000",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +52,11 @@ class Wanted:
 
 
 def of_resource(resource: str, partitions: int) -> list[Wanted]:
-    """Topics of a resource: its source, its quarantine, and the dead letters all share."""
+    """Topics of a resource: its source, its quarantine, its publishers' positions, and the dead letters all share."""
     return [
         Wanted(source_topic(resource), partitions, _COMPACTED),
         Wanted(quarantine_topic(resource), 1, _POINTERS),
+        Wanted(positions_topic(resource), 1, _POSITIONS),
         Wanted(DEAD_LETTER_TOPIC, 1, _POINTERS),
     ]
 

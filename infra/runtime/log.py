@@ -16,7 +16,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from infra.runtime.kafka import admin, await_topics, consumer_config
 from infra.runtime.settings import Settings
-from schemas.errors import PermanentError, TransientError
+from schemas.errors import ConfigError, PermanentError, TransientError
 from schemas.text import Text
 
 READ_TIMEOUT_S = 15.0
@@ -25,6 +25,9 @@ KEPT = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1
 """Topic settings of a log."""
 STAMPED = {**KEPT, "message.timestamp.type": "LogAppendTime"}
 """The same, where the broker's clock says when an entry was written, not its writer's."""
+
+CONTROL_GROUP = "bus.control-log"
+"""The name readers of the bus's own logs go by."""
 
 S = TypeVar("S")
 Fold = Callable[[S, int, int, bytes | None], S]
@@ -37,6 +40,8 @@ class LogReader(Generic[S]):
     begin, at   the state to start from, and the offset of the next entry to fold into it (0: the log's beginning)
     fold        must raise PermanentError for an entry it cannot understand and may not pass over
     config      topic settings, should the topic have to be made
+    group       the name it goes by, where the cluster asks; readers join none
+    make        whether to make a topic that is not there; else that is a ConfigError
     wait_ms     how long the broker holds a question when there is no news: short for a command that reads to the end and
                 leaves, long for whoever follows (news comes at once either way)
     """
@@ -50,18 +55,20 @@ class LogReader(Generic[S]):
         *,
         at: int = 0,
         config: Mapping[str, str] = KEPT,
+        group: str = CONTROL_GROUP,
+        make: bool = True,
         wait_ms: int = 50,
     ) -> None:
         self._settings, self._topic, self._state, self._fold_in = settings, topic, begin, fold
         self._consumer = Consumer(
             consumer_config(
                 settings,
-                "bus.control-log",  # never joined and never committed to; librdkafka insists on a name
+                group,  # never joined and never committed to; librdkafka insists on a name, and brokers that it be allowed
                 **{"auto.offset.reset": "error", "enable.partition.eof": True, "fetch.wait.max.ms": wait_ms},
             )
         )
         try:
-            ensure_log(settings, topic, config, self._consumer)
+            ensure_log(settings, topic, config, self._consumer, make=make)
         except BaseException:
             self._consumer.close()
             raise
@@ -183,8 +190,16 @@ _REFUSED = (
 )
 
 
-def ensure_log(settings: Settings, topic: str, config: Mapping[str, str] = KEPT, asker: Consumer | None = None) -> None:
-    """Create a log's topic if the cluster has none. TransientError if the cluster is out of reach.
+def ensure_log(
+    settings: Settings,
+    topic: str,
+    config: Mapping[str, str] = KEPT,
+    asker: Consumer | None = None,
+    *,
+    make: bool = True,
+) -> None:
+    """Create a log's topic if the cluster has none. TransientError if the cluster is out of reach, ConfigError if there is
+    none that we may read and we may not (`make`) or cannot create it.
 
     asker   who asks whether it is there (a client made for the question would cost another 50 ms)
     """
@@ -192,15 +207,31 @@ def ensure_log(settings: Settings, topic: str, config: Mapping[str, str] = KEPT,
     try:
         if _exists(asker or client, topic):
             return
+        if not make:
+            raise _not_ours(topic)
         client = client or admin(settings)
         client.create_topics([NewTopic(topic, 1, config=dict(config))])[topic].result()
     except KafkaException as error:
+        if error.args[0].code() in (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED):
+            raise _not_ours(topic) from error
         if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
             raise unreachable(settings, error) from error
     assert client is not None
     await_topics(client, [topic])
     if asker is not None:
         _exists(asker, topic)  # it remembers that there was none until it asks again
+
+
+def _not_ours(topic: str) -> ConfigError:
+    return ConfigError(
+        Text("this log is not there, or not for us to read.", "该日志不存在, 或本用户无权读取。"),
+        where=topic,
+        hint=Text(
+            "A department sets BUS_DEPARTMENT and its own credentials; its desk is made with its first contract or grant, "
+            "or by 'bus acls --repair'.",
+            "部门须设置 BUS_DEPARTMENT 及自身凭据; 其专用主题随首个契约或授权建立, 或由 'bus acls --repair' 建立。",
+        ),
+    )
 
 
 def unreachable(settings: Settings, error: KafkaException) -> TransientError:

@@ -17,6 +17,7 @@ from consumers.view import Kind, Origin, kind_of, view_of
 from consumers.view_codec import ViewDecoder
 from schemas.codec import codec_for, rows
 from schemas.contract import parse_contract
+from schemas.desk import shown
 from schemas.errors import PermanentError
 from schemas.grant import Grant
 from schemas.keys import key_text
@@ -48,14 +49,14 @@ ORIGIN = Origin("grant.s.r.2026-001.g1", "id", 1, 1)
 
 
 def test_columns_are_the_key_then_the_other_released_fields() -> None:
-    view = view_of(in_force(), view_event_schema([CODE], [MONEY, CODE], before=True), ORIGIN)
+    view = view_of(in_force(), shown(view_event_schema([CODE], [MONEY, CODE], before=True), None), ORIGIN)
     assert [(c.name, c.kind, c.key) for c in view.columns] == [("code", "text", True), ("money", "decimal", False)]
     assert (view.columns[1].precision, view.columns[1].scale) == (12, 2)
 
 
 def test_a_hashed_key_is_a_column_of_its_own() -> None:
     key = {"name": HASHED_KEY, "type": "string"}
-    view = view_of(in_force(), view_event_schema([key], [CODE], before=False), ORIGIN)
+    view = view_of(in_force(), shown(view_event_schema([key], [CODE], before=False), None), ORIGIN)
     assert [(c.name, c.key) for c in view.columns] == [(HASHED_KEY, True), ("code", False)]
 
 
@@ -74,7 +75,7 @@ def test_titles_come_from_the_contract() -> None:
             "fields": [{**CODE, "doc": "统一社会信用代码"}],
         }
     )
-    view = view_of(in_force(), view_event_schema([CODE], [CODE], before=False), ORIGIN, contract)
+    view = view_of(in_force(), shown(view_event_schema([CODE], [CODE], before=False), contract), ORIGIN)
     assert (view.title, view.columns[0].title) == ("企业登记信息 (s.r.2026-001: 综合治税)", "统一社会信用代码")
 
 

@@ -23,6 +23,8 @@ def topics(one: str, generation: int) -> dict[str, str]:
     return {
         "source": ids.source_topic(one),
         "quarantine": ids.quarantine_topic(one),
+        "positions": ids.positions_topic(one),
+        "desk": ids.desk_topic(one),
         "grant": ids.grant_topic(one, generation),
     }
 
@@ -43,7 +45,7 @@ def test_two_ids_have_no_topic_subject_or_metric_in_common(one: str, other: str,
         same = one == other and kind == their and (kind != "grant" or m == n)
         for seen in (str, as_kafka_counts_it, ids.subject):
             assert (seen(mine[kind]) == seen(theirs[their])) == same
-    for own in (ids.POLICY_TOPIC, ids.DEAD_LETTER_TOPIC, ids.POSITIONS_TOPIC):
+    for own in (ids.POLICY_TOPIC, ids.DEAD_LETTER_TOPIC, ids.EVIDENCE_TOPIC):
         assert own not in mine.values()
 
 
@@ -53,6 +55,19 @@ def test_two_ids_have_no_topic_subject_or_metric_in_common(one: str, other: str,
 def test_two_publishers_have_no_transaction_in_common(a: str, r: str, b: str, s: str) -> None:
     one, other = ids.publisher_transaction(a, r), ids.publisher_transaction(b, s)
     assert (one == other) == ((a, r) == (b, s))
+
+
+@given(ID, ID, ID)
+@example("a", "a.b", "c")
+@example("bus", "bus", "exchange")
+@settings(deadline=None)
+def test_what_one_department_may_name_never_covers_another_s_or_the_bus_s(one: str, other: str, adapter: str) -> None:
+    if one != other:
+        assert not ids.own_groups(other).startswith(ids.own_groups(one))
+        assert not ids.publisher_transaction(adapter, other).startswith(ids.own_transactions(one))
+    for group in (ids.EXCHANGE_GROUP, "bus.exchange-replay", "bus.control-log"):
+        assert not group.startswith(ids.own_groups(one))
+    assert not ids.publisher_transaction(adapter, one).startswith("bus.")
 
 
 @given(st.sets(ID, min_size=2, max_size=20))

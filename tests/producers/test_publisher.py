@@ -14,7 +14,7 @@ from producers.publisher import Publisher
 from schemas.change_event import ChangeEvent, Op, Row
 from schemas.contract import parse_contract
 from schemas.errors import ConfigError, PermanentError, TransientError
-from schemas.ids import POSITIONS_TOPIC, source_topic
+from schemas.ids import positions_topic, source_topic
 from tests.conftest import Cluster
 from tests.producers.conftest import Bench, drain, make_bench
 
@@ -107,13 +107,13 @@ def test_a_position_behind_anothers_open_transaction_is_waited_for(bench: Bench)
     other.init_transactions()
     with _open(bench) as out:
         other.begin_transaction()
-        other.produce(POSITIONS_TOPIC, key=b"other/rows", value=encode_position("1", 0))
+        other.produce(positions_topic(bench.resource), key=b"other/rows", value=encode_position("1", 0))
         other.flush()
         _publish(out, [_event(Op.CREATE, None, {"code": "a"}, 0)], "mine")
     with pytest.raises(TransientError, match="could not be read to their end"):
-        read_position(bench.settings, "log", bench.resource, timeout_s=0.5)
+        read_position(bench.settings, "log", bench.contract, timeout_s=0.5)
     other.abort_transaction()
-    assert read_position(bench.settings, "log", bench.resource) == "mine"
+    assert read_position(bench.settings, "log", bench.contract) == "mine"
 
 
 def test_a_row_too_large_is_kept_back_and_its_neighbours_go(bench: Bench) -> None:

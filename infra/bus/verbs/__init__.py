@@ -19,6 +19,7 @@ from infra.bus.verbs import (
     keys,
     masks,
     preview,
+    principal,
     publish,
     sign,
 )
@@ -26,6 +27,7 @@ from infra.bus.verbs import (
 GROUPS = (
     demo,
     cluster,
+    principal,
     application,
     identity,
     control,

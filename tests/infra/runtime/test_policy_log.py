@@ -15,6 +15,7 @@ from infra.runtime.kafka import producer_config
 from infra.runtime.policy_log import ControlLog, Overtaken, PolicyReader, append
 from infra.runtime.settings import Settings
 from schemas.errors import PermanentError, TransientError
+from schemas.ids import POLICY_TOPIC
 from schemas.policy_log import GrantEnded, encode
 from tests.conftest import Cluster
 
@@ -149,5 +150,5 @@ def test_a_cluster_out_of_reach_is_transient_and_names_the_address(monkeypatch: 
     monkeypatch.setattr(log, "METADATA_TIMEOUT_S", 0.5)
     nowhere = Settings(bootstrap_servers="127.0.0.1:1", registry_url="http://127.0.0.1:1")
     with pytest.raises(TransientError) as caught:
-        log.ensure_log(nowhere, "x.grants")
+        log.ensure_log(nowhere, POLICY_TOPIC)
     assert caught.value.where == "127.0.0.1:1"

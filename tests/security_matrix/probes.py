@@ -1,0 +1,200 @@
+"""Operations as a client does them, each on many things at once; of every thing, whether the broker let it be done.
+
+None: it was done (or would have been, had there been what it is done to). Else the name of what the broker said.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from confluent_kafka import (
+    Consumer,
+    ConsumerGroupTopicPartitions,
+    KafkaError,
+    KafkaException,
+    Producer,
+    TopicCollection,
+    TopicPartition,
+)
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewPartitions,
+    ScramMechanism,
+    UserScramCredentialDeletion,
+)
+from confluent_kafka.cimpl import NewTopic
+
+from infra.runtime.kafka import client_config, consumer_config, producer_config
+from infra.runtime.settings import Settings
+from infra.security.reconcile import Held, _exactly
+
+Said = dict[str, str | None]
+_DONE = {
+    KafkaError.TOPIC_ALREADY_EXISTS, KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._PARTITION_EOF,
+    KafkaError._UNKNOWN_PARTITION, KafkaError.GROUP_ID_NOT_FOUND, KafkaError.INVALID_PARTITIONS, KafkaError.RESOURCE_NOT_FOUND,
+}  # fmt: skip
+"""Answers that come only after the broker has allowed the question."""
+
+
+class Probes:
+    """One user's clients. `wait_s`: how long an answer may take; who cannot log in never gets one."""
+
+    def __init__(self, settings: Settings, wait_s: float = 15.0) -> None:
+        self._settings, self._wait = settings, wait_s
+        self._admin = AdminClient(client_config(settings) | {"log_level": 0})
+
+    def topics(self, operation: str, names: Sequence[str]) -> Said:
+        """An operation of `TOPIC_OPERATIONS` on topics."""
+        work: Mapping[str, Callable[[Sequence[str]], Said]] = {
+            "read": self._read, "list": self._list, "describe": self._describe, "describe configs": self._describe_configs,
+            "alter configs": self._alter_configs, "alter partitions": self._partitions, "truncate": self._truncate,
+            "create": self._create, "write": self._write, "delete": self._delete,
+        }  # fmt: skip
+        return work[operation](names)
+
+    def groups(self, operation: str, names: Sequence[str]) -> Said:
+        """`describe group`, or `commit`: an offset in the group's name, which takes the right to read in it."""
+        if operation == "describe group":
+            return self._futures(self._admin.describe_consumer_groups(list(names), request_timeout=self._wait))
+        place = TopicPartition("no.such.topic", 0, 0)
+        found: Said = {}
+        for name in names:  # the client takes one group at a time
+            asked = [ConsumerGroupTopicPartitions(name, [place])]
+            found |= self._futures(
+                self._admin.alter_consumer_group_offsets(asked, request_timeout=self._wait), _group_said
+            )
+        return found
+
+    def transactions(self, names: Sequence[str]) -> Said:
+        """Taking over a transactional.id."""
+        with ThreadPoolExecutor(8) as pool:
+            return dict(zip(names, pool.map(self._take_over, names), strict=True))
+
+    def cluster(self, operation: str) -> str | None:
+        """An operation of `CLUSTER_OPERATIONS`."""
+        nothing = _exactly(Held("User:nobody", "topic", "no-such-topic", "literal", "read", "no-such-host"))
+        nobody = UserScramCredentialDeletion("nobody", ScramMechanism.SCRAM_SHA_512)
+        whole = ConfigResource(ConfigResource.Type.BROKER, "1")
+        broker = ConfigResource(
+            ConfigResource.Type.BROKER, "1", incremental_configs=[_setting("background.threads", "5")]
+        )
+        calls: Mapping[str, Callable[[], Any]] = {
+            "alter acls": lambda: self._admin.delete_acls([nothing], request_timeout=self._wait),
+            "alter credentials": lambda: self._admin.alter_user_scram_credentials([nobody], request_timeout=self._wait),
+            "describe broker": lambda: self._admin.describe_configs([whole], request_timeout=self._wait),
+            "alter broker": lambda: self._admin.incremental_alter_configs(
+                [broker], validate_only=True, request_timeout=self._wait
+            ),
+        }
+        return next(iter(self._futures(calls[operation]()).values()))
+
+    def _read(self, names: Sequence[str]) -> Said:
+        config = consumer_config(self._settings, "matrix", **{"enable.partition.eof": True, "log_level": 0})
+        consumer = Consumer(config)
+        found: Said = {}
+        try:
+            consumer.assign([TopicPartition(n, 0, 0) for n in names])
+            until = time.monotonic() + self._wait
+            while len(found) < len(names) and time.monotonic() < until:
+                message = consumer.poll(0.1)
+                if message is not None and (topic := message.topic()) in names and topic not in found:
+                    found[topic] = _said(message.error())
+        finally:
+            consumer.close()
+        return {n: found.get(n, "no answer") for n in names}
+
+    def _list(self, names: Sequence[str]) -> Said:
+        try:
+            there = self._admin.list_topics(timeout=self._wait).topics
+        except KafkaException as error:
+            return dict.fromkeys(names, _said(error.args[0]))
+        return {n: None if n in there else "not shown" for n in names}
+
+    def _describe(self, names: Sequence[str]) -> Said:
+        return self._futures(self._admin.describe_topics(TopicCollection(list(names)), request_timeout=self._wait))
+
+    def _describe_configs(self, names: Sequence[str]) -> Said:
+        asked = [ConfigResource(ConfigResource.Type.TOPIC, n) for n in names]
+        return self._futures(self._admin.describe_configs(asked, request_timeout=self._wait))
+
+    def _alter_configs(self, names: Sequence[str]) -> Said:
+        asked = [
+            ConfigResource(ConfigResource.Type.TOPIC, n, incremental_configs=[_setting("retention.ms", "1000")])
+            for n in names
+        ]
+        answers = self._admin.incremental_alter_configs(asked, validate_only=True, request_timeout=self._wait)
+        return self._futures(answers)
+
+    def _partitions(self, names: Sequence[str]) -> Said:
+        asked = [NewPartitions(n, 9) for n in names]
+        return self._futures(self._admin.create_partitions(asked, validate_only=True, request_timeout=self._wait))
+
+    def _truncate(self, names: Sequence[str]) -> Said:
+        asked = [TopicPartition(n, 0, 0) for n in names]
+        return self._futures(self._admin.delete_records(asked, request_timeout=self._wait))
+
+    def _create(self, names: Sequence[str]) -> Said:
+        asked = [NewTopic(n, 1) for n in names]
+        return self._futures(self._admin.create_topics(asked, validate_only=True, request_timeout=self._wait))
+
+    def _delete(self, names: Sequence[str]) -> Said:
+        return self._futures(self._admin.delete_topics(list(names), request_timeout=self._wait))
+
+    def _write(self, names: Sequence[str]) -> Said:
+        quick = {"message.timeout.ms": int(self._wait * 1000), "enable.idempotence": False, "log_level": 0}
+        producer = Producer(producer_config(self._settings, None, **quick))
+        found: Said = {}
+        for name in names:
+            producer.produce(name, b"probe", b"probe", partition=0, on_delivery=_note(found, name))
+        producer.flush(self._wait + 5)
+        return {n: found.get(n, "no answer") for n in names}
+
+    def _take_over(self, name: str) -> str | None:
+        # its own config's timeouts are as long as a transaction's; librdkafka insists on the same for its sockets
+        producer = Producer(producer_config(self._settings, name, **{"log_level": 0}))
+        try:
+            producer.init_transactions(self._wait)
+        except KafkaException as error:
+            return _said(error.args[0])
+        return None
+
+    def _futures(self, answers: Mapping[Any, Any], said: Callable[[Any], str | None] = lambda _: None) -> Said:
+        return {
+            getattr(k, "topic", None) or getattr(k, "name", None) or str(k): self._answer(f, said)
+            for k, f in answers.items()
+        }
+
+    @staticmethod
+    def _answer(future: Any, said: Callable[[Any], str | None]) -> str | None:
+        try:
+            return said(future.result())
+        except KafkaException as error:
+            return _said(error.args[0])
+
+
+def _said(error: KafkaError | None) -> str | None:
+    return None if error is None or error.code() in _DONE else error.name()
+
+
+def _group_said(answer: ConsumerGroupTopicPartitions) -> str | None:
+    """The group's refusal; that we may not read the topic says we were let into the group."""
+    errors: Iterable[KafkaError] = [p.error for p in answer.topic_partitions or () if p.error is not None]
+    refused = [e for e in errors if e.code() != KafkaError.TOPIC_AUTHORIZATION_FAILED]
+    return _said(refused[0]) if refused else None
+
+
+def _note(found: Said, name: str) -> Callable[[KafkaError | None, Any], None]:
+    def landed(error: KafkaError | None, _message: Any) -> None:
+        found[name] = _said(error)
+
+    return landed
+
+
+def _setting(name: str, value: str) -> ConfigEntry:
+    return ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
