@@ -75,14 +75,14 @@ def held(client: AdminClient) -> frozenset[Held] | None:
     except KafkaException as error:
         if error.args[0].code() == KafkaError.SECURITY_DISABLED:
             return None
-        raise _refused(error) from error
+        raise refused(error) from error
     return frozenset(_read(binding) for binding in found)
 
 
 def _ask(client: AdminClient) -> None:
     """Whether there is an authorizer, and we may ask it: the client tells neither where it describes, only an empty list.
     What this would delete, nobody has."""
-    nothing = _exactly(Held("User:nobody", "topic", "no-such-topic", "literal", "read", "no-such-host"))
+    nothing = exactly(Held("User:nobody", "topic", "no-such-topic", "literal", "read", "no-such-host"))
     for done in client.delete_acls([nothing], request_timeout=TIMEOUT_S).values():
         done.result()
 
@@ -90,7 +90,7 @@ def _ask(client: AdminClient) -> None:
 def repair(client: AdminClient, found: Drift) -> None:
     """Take away what is too much, then add what is missing. Raises what `held` raises; running it again goes on."""
     for some in _parts(found.surplus):
-        for done in client.delete_acls([_exactly(h) for h in some], request_timeout=TIMEOUT_S).values():
+        for done in client.delete_acls([exactly(h) for h in some], request_timeout=TIMEOUT_S).values():
             _result(done)
     for some in _parts(found.missing):
         for done in client.create_acls([_binding(h) for h in some], request_timeout=TIMEOUT_S).values():
@@ -109,7 +109,7 @@ def withdraw(client: AdminClient, topics: Iterable[str]) -> int:
             gone += len(done.result())
         except KafkaException as error:
             if error.args[0].code() != KafkaError.SECURITY_DISABLED:
-                raise _refused(error) from error
+                raise refused(error) from error
     return gone
 
 
@@ -121,7 +121,7 @@ def _result(done: Any) -> None:
     try:
         done.result()
     except KafkaException as error:
-        raise _refused(error) from error
+        raise refused(error) from error
 
 
 def _filter(
@@ -160,11 +160,13 @@ def _binding(held: Held) -> AclBinding:
     return AclBinding(*_parts_of(held))
 
 
-def _exactly(held: Held) -> AclBindingFilter:
+def exactly(held: Held) -> AclBindingFilter:
+    """A filter that finds this ACL and no other."""
     return AclBindingFilter(*_parts_of(held))
 
 
-def _refused(error: KafkaException) -> PermanentError | TransientError:
+def refused(error: KafkaException) -> PermanentError | TransientError:
+    """What the cluster answered, as our error."""
     answer: KafkaError = error.args[0]
     if answer.retriable() or answer.code() in (
         KafkaError._TRANSPORT,
