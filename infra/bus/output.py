@@ -8,6 +8,7 @@ invisible characters of data are written as JSON escapes them.
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import json
 import sys
 from collections.abc import Collection, Mapping, Sequence
@@ -35,6 +36,8 @@ def plain(value: Any, session: Session) -> Any:
         return [plain(v, session) for v in value]
     if isinstance(value, Enum):
         return value.value
+    if isinstance(value, dt.date):
+        return value.isoformat()
     return str(value) if isinstance(value, Path) else value
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from prometheus_client.metrics import MetricWrapperBase
 
 import consumers.telemetry
+import infra.control.telemetry
 import producers.telemetry
 import stream_apps.exchange.telemetry
 from infra.bus.mask_page import masks_page
@@ -23,7 +24,7 @@ from schemas.text import Text
 ROOT = Path(__file__).parents[2]
 _MADE = "Made by `python -m infra.bus.reference` from the code; do not edit.\n"
 _MADE_ZH = "由 `python -m infra.bus.reference` 从代码生成, 请勿手工修改。\n"
-_ROOMS = (producers.telemetry, stream_apps.exchange.telemetry, consumers.telemetry)
+_ROOMS = (producers.telemetry, stream_apps.exchange.telemetry, consumers.telemetry, infra.control.telemetry)
 """Whose import registers the metrics of the page."""
 
 

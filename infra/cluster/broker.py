@@ -1,4 +1,4 @@
-"""How the broker is configured and started: one node that is broker and controller, on loopback, unsecured."""
+"""How the broker is configured and started: one node that is broker and controller, on loopback; `secured.py` secures it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import subprocess
 import uuid
 from pathlib import Path
 
+from infra.cluster import secured
 from infra.cluster.artefacts import Installation
 from infra.cluster.jvm import environment
 from infra.cluster.ports import HOST, Ports
@@ -57,6 +58,8 @@ def properties(data: str, ports: Ports) -> str:
         "num.network.threads": 2,
         "num.io.threads": 4,
     }
+    if ports.internal is not None:
+        settings |= secured.properties(ports)
     return "".join(f"{name}={value}\n" for name, value in settings.items())
 
 

@@ -16,7 +16,7 @@ import psutil
 from infra.cluster.artefacts import default_cache, installed
 from infra.cluster.lock import read_lock
 from infra.cluster.ports import is_free, owner_of
-from infra.cluster.readiness import broker_answers, registry_compatibility
+from infra.cluster.readiness import broker_answers, registry_compatibility, settings_of
 from infra.cluster.schema_registry import COMPATIBILITY
 from infra.cluster.state import ClusterState, bootstrap_servers, read_state, registry_url
 from infra.cluster.status import Phase, status
@@ -130,7 +130,7 @@ def _cluster(home: Path) -> Iterator[Check]:
     if state is None:
         return
     if phase in ("running", "starting"):
-        yield _broker(state)
+        yield _broker(home, state)
         yield from _registry(state)
     else:
         yield _ports(state)
@@ -155,7 +155,7 @@ def _state(home: Path, phase: Phase) -> Check:
 
 
 def _ports(state: ClusterState) -> Check:
-    taken = [port for port in state.ports.model_dump().values() if not is_free(port)]
+    taken = [port for port in state.ports.model_dump(exclude_none=True).values() if not is_free(port)]
     if not taken:
         return Check("ports", "ok", Text("the ports used last time are free.", "上次使用的端口空闲。"))
     who = ", ".join(f"{port} {owner_of(port) or ''}".strip() for port in taken)
@@ -167,9 +167,9 @@ def _ports(state: ClusterState) -> Check:
     )
 
 
-def _broker(state: ClusterState) -> Check:
+def _broker(home: Path, state: ClusterState) -> Check:
     address = bootstrap_servers(state.ports)
-    if broker_answers(address):
+    if broker_answers(settings_of(home, state.ports)):
         return Check("broker", "ok", Text(f"Kafka answers at {address}.", f"Kafka 在 {address} 应答。"))
     return Check("broker", "fail", Text(f"Kafka does not answer at {address}.", f"Kafka 在 {address} 无应答。"), _UP)
 

@@ -21,7 +21,9 @@ from infra.cluster.ports import Ports, choose
 from infra.cluster.processes import ProcessId, stop
 from infra.cluster.progress import Progress, Silent
 from infra.cluster.readiness import wait_until_ready
-from infra.cluster.state import ClusterState, read_state, write_state
+from infra.cluster.secured import FOLDER, admit
+from infra.cluster.state import ClusterState, read_state, registry_url, write_state
+from infra.security.certificates import certificates
 from schemas.errors import ConfigError, PermanentError
 from schemas.text import Text
 
@@ -38,6 +40,7 @@ UNSECURED = Text(
 class UpOptions(TypedDict, total=False):
     """The keyword arguments of `up` that `running` passes on."""
 
+    secure: bool
     kafka_port: int | None
     registry_port: int | None
     repository: str | None
@@ -49,6 +52,7 @@ def up(
     home: Path,
     *,
     tied: bool = False,
+    secure: bool = False,
     kafka_port: int | None = None,
     registry_port: int | None = None,
     repository: str | None = None,
@@ -58,6 +62,7 @@ def up(
     """The cluster of `home`, running and ready; started if it does not run, recovered if part of it died.
 
     tied         the cluster ends with the calling process, however that ends; else it runs until `down`
+    secure       TLS, a password for every user, nothing allowed but by ACL (`secured.py`); a folder that was secured stays so
     *_port       must be free (ConfigError names who holds it); without, the last ones while free, else free ones
     repository   Maven repository to download from; without, Maven's mirrors, else its default
     cache        where artefacts are kept; without, the user's cache folder
@@ -70,11 +75,12 @@ def up(
     try:
         with exclusive(home / "up.lock", progress, _WAITING):
             before = read_state(home)
+            secure = _secured(home, secure)
             if before is not None and before.all_alive and before.bootstrap_servers is not None:
                 _require_ports(before, kafka_port, registry_port)
                 return before if tied else _let_go(home, before)
             _stop_all(home, before)
-            ports = choose(kafka_port, registry_port, before.ports if before else None)
+            ports = choose(kafka_port, registry_port, before.ports if before else None, secure=secure)
             installed = ensure(read_lock(), cache or default_cache(), repository, progress)
             progress.step(Text("Starting Kafka and the schema registry", "启动 Kafka 与模式注册中心"))
             return _start(home, installed, ports, tied)
@@ -127,8 +133,25 @@ def _let_go(home: Path, state: ClusterState) -> ClusterState:
     return free
 
 
+def _secured(home: Path, asked: bool) -> bool:
+    """Whether the folder's cluster is secured. ConfigError for one that exists and is not, but is asked to be."""
+    was = (home / FOLDER).exists()
+    if asked and not was and (home / "broker" / "data").exists():
+        raise ConfigError(
+            Text("this folder holds the data of an unsecured cluster.", "此目录保存的是未加安全防护的集群数据。"),
+            where=str(home),
+            hint=Text(
+                "Choose another folder (BUS_HOME), or delete it first: bus down --wipe.",
+                "请更换目录(BUS_HOME), 或先删除: bus down --wipe。",
+            ),
+        )
+    return was or asked
+
+
 def _start(home: Path, installed: Installation, ports: Ports, tied: bool) -> ClusterState:
     me = ProcessId.of(os.getpid())
+    if ports.internal is not None:
+        certificates(home / FOLDER)
     launch = Launch(
         home=home,
         owner=me,
@@ -140,6 +163,8 @@ def _start(home: Path, installed: Installation, ports: Ports, tied: bool) -> Clu
     try:
         state = _started(home, guard)
         wait_until_ready(home, state, _READY_S)
+        if ports.internal is not None:
+            admit(home, ports, registry_url(ports))
         ready = state.ready(owner=me if tied else None)
         write_state(home, ready)
     except BaseException:

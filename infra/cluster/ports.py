@@ -25,6 +25,8 @@ class Ports(BaseModel):
     broker: int
     controller: int
     registry: int
+    internal: int | None = None
+    """The broker's own and the administrator's listener, in a secured cluster."""
 
 
 def is_free(port: int) -> bool:
@@ -39,7 +41,7 @@ def is_free(port: int) -> bool:
     return True
 
 
-def choose(kafka: int | None, registry: int | None, before: Ports | None) -> Ports:
+def choose(kafka: int | None, registry: int | None, before: Ports | None, *, secure: bool = False) -> Ports:
     """Ports to start with: those given (ConfigError if one is taken), else those of `before` while free, else free ones."""
     for name, port in (("--kafka-port", kafka), ("--registry-port", registry)):
         if port is not None and not is_free(port):
@@ -55,10 +57,11 @@ def choose(kafka: int | None, registry: int | None, before: Ports | None) -> Por
         (kafka, before.broker if before else None),
         (None, before.controller if before else None),
         (registry, before.registry if before else None),
+        *([(None, before.internal if before else None)] if secure else []),
     ):
         chosen.append(given or _remembered(last, taken) or _free(taken))
         taken.add(chosen[-1])
-    return Ports(broker=chosen[0], controller=chosen[1], registry=chosen[2])
+    return Ports(broker=chosen[0], controller=chosen[1], registry=chosen[2], internal=chosen[3] if secure else None)
 
 
 def _remembered(port: int | None, taken: Iterable[int]) -> int | None:

@@ -11,9 +11,12 @@ import httpx2 as httpx
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from infra.cluster.ports import HOST
+from infra.cluster.ports import HOST, Ports
 from infra.cluster.schema_registry import COMPATIBILITY
+from infra.cluster.secured import administrator
 from infra.cluster.state import ClusterState, bootstrap_servers, registry_url
+from infra.runtime.kafka import client_config
+from infra.runtime.settings import Settings
 from schemas.errors import PermanentError
 from schemas.text import Text
 
@@ -22,12 +25,13 @@ _CALL_S = 5.0
 _TAIL_LINES = 3
 
 
-def broker_answers(address: str) -> bool:
+def broker_answers(settings: Settings) -> bool:
     """Whether the broker gives its metadata and counts itself in."""
-    host, _, port = address.rpartition(":")
+    assert settings.bootstrap_servers is not None
+    host, _, port = settings.bootstrap_servers.rpartition(":")
     if not _listens(host, int(port)):
         return False
-    client = AdminClient({"bootstrap.servers": address, "log_level": 0, "socket.timeout.ms": int(_CALL_S * 1000)})
+    client = AdminClient(client_config(settings, **{"socket.timeout.ms": int(_CALL_S * 1000)}))
     try:
         return bool(client.list_topics(timeout=_CALL_S).brokers)
     except KafkaException:
@@ -60,9 +64,10 @@ def wait_until_ready(home: Path, state: ClusterState, deadline_s: float) -> None
     if state.processes is None:
         raise ValueError("nothing was started")
     until = time.monotonic() + deadline_s
-    address, url = bootstrap_servers(state.ports), registry_url(state.ports)
+    url = registry_url(state.ports)
+    settings = settings_of(home, state.ports)
     waiting: list[tuple[str, Callable[[], bool]]] = [
-        ("broker", lambda: broker_answers(address)),
+        ("broker", lambda: broker_answers(settings)),
         ("registry", lambda: _listens(HOST, state.ports.registry) and set_compatibility(url)),
     ]
     ids = {"broker": state.processes.broker, "registry": state.processes.registry}
@@ -77,6 +82,18 @@ def wait_until_ready(home: Path, state: ClusterState, deadline_s: float) -> None
                 )
         if waiting:
             time.sleep(_LOOK_EVERY_S)
+
+
+def settings_of(home: Path, ports: Ports) -> Settings:
+    """With which a cluster's own commands get in: its administrator's, if it is secured."""
+    if ports.internal is not None:
+        return administrator(home, ports, registry_url(ports))
+    return Settings(
+        home=home,
+        bootstrap_servers=bootstrap_servers(ports),
+        registry_url=registry_url(ports),
+        security_protocol="PLAINTEXT",
+    )
 
 
 def _listens(host: str, port: int) -> bool:

@@ -59,6 +59,11 @@ class ClusterState(BaseModel):
             }
         )
 
+    @property
+    def secured(self) -> bool:
+        """Whether it asks everybody who they are."""
+        return self.ports.internal is not None
+
     def stopped(self) -> ClusterState:
         """What is remembered of a cluster that does not run: its ports."""
         return ClusterState(ports=self.ports)

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
 
 from infra.control import topics
+from infra.control.expiry import complete_fences, end_expired, ended, expired
 from infra.control.facts import Reaped
-from infra.control.fences import Ending, behind, fence_all
+from infra.control.fences import behind
 from infra.control.listing import state
-from infra.control.revoke import revoke
 from infra.control.workers import Place
 from infra.runtime.kafka import admin
 from infra.runtime.settings import Settings
-from schemas.clock import end_of_day_ms
 from schemas.ids import source_topic
-from schemas.policy_log import GrantInForce, PolicyState
+from schemas.policy_log import GrantInForce
 from schemas.text import Text
 
 KEEP_S = 7 * 24 * 3600.0
@@ -33,15 +31,14 @@ def reap(
     now = int(time.time() * 1000) if now_ms is None else now_ms
     client = admin(settings)
     existing = topics.partition_counts(client)
-    expired = tuple(_expired(state(settings), now))
+    over = tuple(g.grant.id for g in expired(state(settings), now))
     if not dry_run:
-        for grant in expired:
-            revoke(settings, grant, reason="expired", by=by, now_ms=now)
-        _complete_fences(settings, existing, now)
+        over = tuple(fence.grant for fence in end_expired(settings, now_ms=now, by=by))
+        complete_fences(settings, now_ms=now)
     doomed: list[str] = []
     kept: dict[str, Text] = {}
     found = state(settings)
-    for old in _over(found):
+    for old in ended(found):
         if old.topic not in existing:
             continue
         reason = _reason_to_keep(old, now, older_than)
@@ -56,26 +53,7 @@ def reap(
             kept[old.topic] = reason
     if not dry_run:
         topics.delete(client, doomed)
-    return Reaped(tuple(doomed), kept, expired)
-
-
-def _complete_fences(settings: Settings, existing: Mapping[str, int], now: int) -> None:
-    endings = [
-        Ending(old, old.grant.resource, existing.get(source_topic(old.grant.resource), 0), old.ended)
-        for old in _over(state(settings))
-        if old.fence is None and old.ended is not None and source_topic(old.grant.resource) in existing
-    ]
-    fence_all(settings, endings, started=time.monotonic(), now_ms=now)
-
-
-def _expired(found: PolicyState, now: int) -> Iterator[str]:
-    for g in found.grants.values():
-        if g.ended is None and end_of_day_ms(g.grant.valid.until) < now:
-            yield g.grant.id
-
-
-def _over(found: PolicyState) -> list[GrantInForce]:
-    return [*found.ended, *(g for g in found.grants.values() if g.ended is not None)]
+    return Reaped(tuple(doomed), kept, over)
 
 
 def _reason_to_keep(old: GrantInForce, now: int, older_than: float) -> Text | None:

@@ -51,6 +51,8 @@ def client_config(settings: Settings, **more: Any) -> Config:
         path = getattr(settings, name)
         if path is not None:
             config[name.replace("_", ".")] = str(path)
+    if settings.ssl_ca_pem is not None:
+        config["ssl.ca.pem"] = settings.ssl_ca_pem
     return config | more
 
 

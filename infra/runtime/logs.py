@@ -69,6 +69,7 @@ KEYS = frozenset(
         "worker",
         "transaction",
         "assignment",
+        "duty",
     ]
 )
 

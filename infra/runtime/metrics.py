@@ -35,6 +35,8 @@ LABELS = frozenset(
         "version",
         "view",
         "worker",
+        "department",
+        "duty",
     ]
 )
 """Every label name there may be: each has as many values as there are ids, reasons or stages."""
@@ -49,7 +51,7 @@ REGISTRY = CollectorRegistry(auto_describe=True)
 """The process's registry: everything made here is in it, and nothing else is."""
 
 _NAME = re.compile(r"bus_[a-z][a-z0-9_]*\Z")
-_UNITS = ("_seconds", "_bytes", "_records", "_ratio", "_partitions", "_info")
+_UNITS = ("_seconds", "_bytes", "_records", "_ratio", "_partitions", "_applications", "_deadlines", "_info")
 
 
 def counter(name: str, doc: str, labels: Sequence[str] = ()) -> Counter:

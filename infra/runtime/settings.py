@@ -17,6 +17,9 @@ from schemas.errors import ConfigError
 from schemas.key_ring import Suite
 from schemas.text import Text
 
+CREDENTIALS = "credentials"
+"""Folder with the bus's own credentials, in the `security` folder of an embedded cluster that is secured."""
+
 
 class Settings(BaseSettings):
     """Where things are and how to get in. Every field is the variable BUS_<NAME>."""
@@ -69,6 +72,12 @@ class Settings(BaseSettings):
     """Private key (PEM, Ed25519, 0600) of the person who runs this: what is done is signed with it."""
     department: str | None = None
     """The department this process works for: it reads that department's desk instead of the control log and the registry."""
+    deadlines: Path | None = None
+    """File with working days stricter than the statutory ones (`kind: Deadlines`); never looser."""
+    credentials: Path | None = None
+    """A file that `bus principal add` wrote (0600): addresses, user, password, certificate and department in one."""
+    ssl_ca_pem: str | None = Field(default=None, repr=False)
+    """Certificates of whom to trust, as text."""
     metrics_host: str = "127.0.0.1"
     """Where processes serve their metrics; anything but loopback shows them to others."""
 
@@ -77,13 +86,17 @@ class Settings(BaseSettings):
     def _words(cls, value: object) -> object:
         return tuple(w.strip() for w in value.split(",") if w.strip()) if isinstance(value, str) else value
 
-    def located(self) -> Settings:
+    def located(self, user: str = "control") -> Settings:
         """These settings with both addresses known: those given, or those of the embedded cluster in `home`.
+
+        user   of the bus, as whom to log in to an embedded cluster that is secured, unless credentials say otherwise
 
         Raises ConfigError if only one address is given, or none is and no embedded cluster has been started.
         """
-        if self.bootstrap_servers and self.registry_url:
+        if self.bootstrap_servers and (self.registry_url or self.department):
             return self
+        if self.credentials is not None:
+            return self._with(self.credentials)
         if self.bootstrap_servers or self.registry_url:
             missing = "BUS_REGISTRY_URL" if self.bootstrap_servers else "BUS_BOOTSTRAP_SERVERS"
             raise ConfigError(
@@ -105,4 +118,23 @@ class Settings(BaseSettings):
                     "请运行 'bus up', 或设置 BUS_BOOTSTRAP_SERVERS 与 BUS_REGISTRY_URL。",
                 ),
             ) from error
-        return self.model_copy(update=found)
+        own = self.home / "security" / CREDENTIALS / f"{user}.yaml"
+        return self._with(own) if own.exists() else self.model_copy(update=found)
+
+    def _with(self, file: Path) -> Settings:
+        from infra.runtime.credentials import read_credentials
+
+        said = read_credentials(file)
+        return self.model_copy(
+            update={
+                "credentials": file,
+                "bootstrap_servers": said.bootstrap_servers,
+                "registry_url": said.registry_url or self.registry_url,
+                "security_protocol": "SASL_SSL",
+                "sasl_mechanism": "SCRAM-SHA-512",
+                "sasl_username": said.user,
+                "sasl_password": said.password,
+                "ssl_ca_pem": said.ca,
+                "department": said.department or self.department,
+            }
+        )

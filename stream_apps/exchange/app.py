@@ -44,7 +44,7 @@ def run_exchange(settings: Settings, *, instance: str | None = None, metrics_por
     Raises BusError for what ended it otherwise; whoever supervises starts another process, but not after a ConfigError, as
     where the master keys are not those that the control log announced, now or while it runs.
     """
-    settings = settings.located()
+    settings = settings.located("exchange")
     name = check_id(instance) if instance else secrets.token_hex(4)
     ring = held_keys(settings).ring
     registry, client = Registry(settings), admin(settings)

@@ -19,8 +19,13 @@ def add(app: typer.Typer, session: Session) -> None:
     def up(
         kafka_port: int = typer.Option(0, min=0, max=65535, help=say("0: a free one.", "0 表示自动选择。")),
         registry_port: int = typer.Option(0, min=0, max=65535, help=say("0: a free one.", "0 表示自动选择。")),
+        secure: bool = typer.Option(
+            False,
+            "--secure",
+            help=say("TLS, passwords, and nothing allowed but by ACL.", "启用 TLS 与口令, 未经 ACL 授权一律拒绝。"),
+        ),
     ) -> None:
-        _up(session, kafka_port or None, registry_port or None)
+        _up(session, kafka_port or None, registry_port or None, secure)
 
     @app.command(rich_help_panel=panel, help=say("Stop the embedded cluster.", "停止内嵌集群。"))
     def down(
@@ -41,7 +46,7 @@ def add(app: typer.Typer, session: Session) -> None:
         _doctor(session)
 
 
-def _up(session: Session, kafka_port: int | None, registry_port: int | None) -> None:
+def _up(session: Session, kafka_port: int | None, registry_port: int | None, secure: bool) -> None:
     settings = session.settings()
     if settings.bootstrap_servers:
         from infra.bus.reach import reach
@@ -58,8 +63,9 @@ def _up(session: Session, kafka_port: int | None, registry_port: int | None) -> 
     from infra.cluster import up as start
 
     with progress(session) as shown:
-        state = start(settings.home, kafka_port=kafka_port, registry_port=registry_port, progress=shown)
-    warn(session, UNSECURED)
+        state = start(settings.home, secure=secure, kafka_port=kafka_port, registry_port=registry_port, progress=shown)
+    if not state.secured:
+        warn(session, UNSECURED)
     _addresses(session, state.bootstrap_servers, state.registry_url)
 
 
@@ -84,7 +90,7 @@ def _down(session: Session, wipe: bool, yes: bool) -> None:
         confirm(session, question, yes=yes)
     ran = stop(home)
     if wipe and known:
-        for part in ("broker", "registry"):
+        for part in ("broker", "registry", "security"):
             shutil.rmtree(home / part, ignore_errors=False) if (home / part).exists() else None
         (home / "cluster.json").unlink(missing_ok=True)
     if session.json:

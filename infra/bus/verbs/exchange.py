@@ -42,7 +42,7 @@ def _keep_running(session: Session, name: str, metrics_port: int) -> int:
     from schemas.errors import ConfigError
     from schemas.ids import check_id
 
-    settings = session.settings().located()
+    settings = session.settings().located("exchange")
     try:
         check_id(name)
     except ValueError as error:

@@ -12,7 +12,7 @@ import yaml
 from infra.runtime import metrics
 
 DEPLOY = Path(__file__).parents[3] / "infra" / "deploy"
-TELEMETRY = ("producers.telemetry", "stream_apps.exchange.telemetry", "consumers.telemetry")
+TELEMETRY = ("producers.telemetry", "stream_apps.exchange.telemetry", "consumers.telemetry", "infra.control.telemetry")
 NAME = re.compile(r"\bbus_[a-z_]+")
 
 

@@ -1,0 +1,87 @@
+"""What makes the embedded broker a secured one, and how the administrator gets in.
+
+    CLIENTS     SASL_SSL, SCRAM-SHA-512: everybody, each with a password of its own
+    INTERNAL    SSL with client certificates: the broker itself and the administrator, who are super users by certificate,
+                so that no first password has to be told to anybody
+    CONTROLLER  the same
+Nobody may do anything that no ACL allows.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from infra.cluster.ports import HOST, Ports
+from infra.runtime.kafka import admin
+from infra.runtime.settings import CREDENTIALS, Settings
+from infra.security.acls import CONTROL, EXCHANGE, wanted
+from infra.security.certificates import ADMIN, BROKER, certificates
+from infra.security.handing_over import write_credentials
+from infra.security.principals import list_users, make_users
+from infra.security.reconcile import Drift, drift, held, repair
+from schemas.policy_log import PolicyState
+
+FOLDER = "security"
+"""In the state folder: certificates, and credentials of the bus's own users."""
+
+REAUTHENTICATE_MS = 60_000
+"""A user that was removed loses its open connections within this time."""
+
+
+def properties(ports: Ports) -> dict[str, str]:
+    """What differs from the unsecured broker. Paths are relative to the broker's folder."""
+    assert ports.internal is not None
+    scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+    return {
+        "listeners": (
+            f"CLIENTS://{HOST}:{ports.broker},INTERNAL://{HOST}:{ports.internal},CONTROLLER://{HOST}:{ports.controller}"
+        ),
+        "listener.security.protocol.map": "CLIENTS:SASL_SSL,INTERNAL:SSL,CONTROLLER:SSL",
+        "inter.broker.listener.name": "INTERNAL",
+        "sasl.enabled.mechanisms": "SCRAM-SHA-512",
+        "listener.name.clients.scram-sha-512.sasl.jaas.config": scram,
+        "listener.name.clients.scram-sha-512.connections.max.reauth.ms": str(REAUTHENTICATE_MS),
+        "listener.name.internal.ssl.client.auth": "required",
+        "listener.name.controller.ssl.client.auth": "required",
+        "ssl.keystore.type": "PEM",
+        "ssl.keystore.location": f"../{FOLDER}/broker.pem",
+        "ssl.truststore.type": "PEM",
+        "ssl.truststore.location": f"../{FOLDER}/ca.pem",
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "super.users": f"User:CN={BROKER};User:CN={ADMIN}",
+        "allow.everyone.if.no.acl.found": "false",
+    }
+
+
+def administrator(home: Path, ports: Ports, registry_url: str) -> Settings:
+    """Settings of who may do everything: whoever can read the folder's certificates."""
+    found = certificates(home / FOLDER)
+    return Settings(
+        home=home,
+        bootstrap_servers=f"{HOST}:{ports.internal}",
+        registry_url=registry_url,
+        security_protocol="SSL",
+        ssl_ca_location=found.authority,
+        ssl_certificate_location=found.admin,
+        ssl_key_location=found.admin_key,
+    )
+
+
+def admit(home: Path, ports: Ports, registry_url: str) -> None:
+    """Give the bus's own users a password (in `security/credentials`, 0600) and the rights they always have.
+
+    Run at every start: what is there stays, a file that was lost is written anew with a new password.
+    """
+    root = administrator(home, ports, registry_url)
+    client = admin(root)
+    folder = home / FOLDER / CREDENTIALS
+    folder.mkdir(mode=0o700, exist_ok=True)
+    known = set(list_users(client))
+    lost = [u for u in (CONTROL, EXCHANGE) if u not in known or not (folder / f"{u}.yaml").exists()]
+    for user in make_users(client, lost):
+        address = f"{HOST}:{ports.broker}"
+        authority = certificates(home / FOLDER).authority.read_text(encoding="ascii")
+        write_credentials(folder / f"{user.name}.yaml", user, address, authority, registry_url=registry_url)
+    found = held(client)
+    if found is not None:
+        repair(client, Drift(drift(wanted(PolicyState(), {}), found).missing, ()))

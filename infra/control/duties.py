@@ -1,0 +1,66 @@
+"""The catalogue of what the controller does."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+from infra.control import telemetry
+from infra.control.applications.case import Cases
+from infra.control.controller import Duty
+from infra.control.deadlines.due import Due
+from infra.control.deadlines.listing import judge_all
+from infra.control.deadlines.rules import read_rules
+from infra.control.deadlines.working_days import StateCouncil
+from infra.control.expiry import complete_fences, end_expired
+from infra.control.facts import Fence
+from infra.control.followed import Followed
+from infra.runtime.log import LogReader
+from infra.runtime.policy_log import PolicyReader
+from infra.runtime.settings import Settings
+from schemas.policy_log import PolicyState
+
+BY = "bus controller"
+"""Who the control log says ended a grant."""
+_GIVEN_UP_MS = 30_000
+"""A command that wrote an ending waits at most 12 s for its fence; one without a fence for so long was interrupted."""
+
+
+def duties(resources: ExitStack) -> tuple[Duty, ...]:
+    """What a controller does. `resources` gets the connections that are kept from turn to turn.
+
+    A new duty is a line here. It is called with the settings and the time, and returns what it did, empty if nothing.
+    """
+    policy = resources.enter_context(Followed(PolicyReader))
+    acts = resources.enter_context(Followed(_acts))
+    return (
+        Duty("expiry", 5, lambda s, now: _end_expired(s, now, policy), by_the_clock=True),
+        Duty("fences", 15, lambda s, now: _complete_fences(s, now, policy)),
+        Duty("deadlines", 60, lambda s, now: _watch_deadlines(s, now, acts, policy)),
+    )
+
+
+def _end_expired(settings: Settings, now_ms: int, policy: Followed[PolicyState]) -> tuple[Fence, ...]:
+    return end_expired(settings, now_ms=now_ms, by=BY, seen=policy.state(settings))
+
+
+def _complete_fences(settings: Settings, now_ms: int, policy: Followed[PolicyState]) -> tuple[Fence, ...]:
+    return complete_fences(settings, now_ms=now_ms, older_than_ms=_GIVEN_UP_MS, seen=policy.state(settings))
+
+
+def _watch_deadlines(
+    settings: Settings, now_ms: int, acts: Followed[Cases], policy: Followed[PolicyState]
+) -> tuple[Due, ...]:
+    """Shows all deadlines as metrics; the late ones."""
+    rules = read_rules(settings.deadlines)
+    found = judge_all(acts.state(settings), policy.state(settings), rules, StateCouncil(), now_ms)
+    telemetry.deadlines_seen(found)
+    return tuple(d for d in found.due if d.overdue and d.state != "done")
+
+
+def _acts(settings: Settings) -> LogReader[Cases]:
+    from infra.control.applications.log import (  # type: ignore[import-not-found, import-untyped, unused-ignore]
+        ApplicationsReader,
+    )
+
+    reader: LogReader[Cases] = ApplicationsReader(settings)
+    return reader
