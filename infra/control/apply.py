@@ -122,7 +122,8 @@ def _apply(
         _create_topics(client, plan, existing)
         events, names = _events(plan, schema_ids, by, now)
         started = time.monotonic()
-        offsets = log.append([*news, *events], {p.topic: p.view_schema for p in plan.grants})[len(news) :]
+        shown = {grant_topic(p.grant.id, p.generation): p.view_schema for p in plan.grants}
+        offsets = log.append([*news, *events], shown)[len(news) :]
         epochs = dict(zip(names, offsets, strict=True))
         endings = _superseded(plan, epochs)
         fences = fence_all(settings, endings, started=started, now_ms=now, client=client, log=log)
