@@ -27,6 +27,7 @@ from infra.runtime.policy_log import ControlLog, PolicyReader
 from infra.runtime.registry import Registry
 from infra.runtime.settings import Settings
 from infra.runtime.signers import read_signers
+from infra.security.follow import follow
 from schemas.change_event import change_event_schema
 from schemas.clock import shanghai_date
 from schemas.contract import Contract
@@ -126,7 +127,10 @@ def _apply(
         offsets = log.append([*news, *events], shown)[len(news) :]
         epochs = dict(zip(names, offsets, strict=True))
         endings = _superseded(plan, epochs)
-        fences = fence_all(settings, endings, started=started, now_ms=now, client=client, log=log)
+        try:
+            follow(settings, log.state)
+        finally:  # what ended has ended, whether or not the broker lets others in yet
+            fences = fence_all(settings, endings, started=started, now_ms=now, client=client, log=log)
         if ring is not None:
             for text in without_keys(ring, log.state, today):
                 told(text)

@@ -17,6 +17,8 @@ from infra.control.followed import Followed
 from infra.runtime.log import LogReader
 from infra.runtime.policy_log import PolicyReader
 from infra.runtime.settings import Settings
+from infra.security.follow import follow
+from infra.security.reconcile import Held
 from schemas.policy_log import PolicyState
 
 BY = "bus controller"
@@ -35,6 +37,7 @@ def duties(resources: ExitStack) -> tuple[Duty, ...]:
     return (
         Duty("expiry", 5, lambda s, now: _end_expired(s, now, policy), by_the_clock=True),
         Duty("fences", 15, lambda s, now: _complete_fences(s, now, policy)),
+        Duty("acls", 15, lambda s, _now: _mend_acls(s, policy)),
         Duty("deadlines", 60, lambda s, now: _watch_deadlines(s, now, acts, policy)),
     )
 
@@ -45,6 +48,15 @@ def _end_expired(settings: Settings, now_ms: int, policy: Followed[PolicyState])
 
 def _complete_fences(settings: Settings, now_ms: int, policy: Followed[PolicyState]) -> tuple[Fence, ...]:
     return complete_fences(settings, now_ms=now_ms, older_than_ms=_GIVEN_UP_MS, seen=policy.state(settings))
+
+
+def _mend_acls(settings: Settings, policy: Followed[PolicyState]) -> tuple[Held, ...]:
+    """What somebody changed by hand is put right; what that was."""
+    found = follow(settings, policy.state(settings))
+    if not found:
+        return ()
+    telemetry.acls_mended(found)
+    return (*found.missing, *found.surplus)
 
 
 def _watch_deadlines(

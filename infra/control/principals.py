@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra.control.access import repair_acls
 from infra.control.listing import state
 from infra.runtime.kafka import admin
 from infra.runtime.settings import Settings
-from infra.security.acls import wanted
+from infra.security.follow import follow
 from infra.security.handing_over import write_credentials
 from infra.security.principals import (
     list_users,
@@ -16,9 +17,7 @@ from infra.security.principals import (
     next_user,
     read_user,
     remove_users,
-    users_by_department,
 )
-from infra.security.reconcile import drift, held, repair
 from schemas.errors import ConfigError
 from schemas.text import Text
 
@@ -75,7 +74,7 @@ def hand_over(settings: Settings, department: str, system: str, to: Path) -> Han
     user = next_user(names, department, system)
     older = tuple(n for n in names if (u := read_user(n)) and u[:2] == user[:2])
     made = make_users(client, [str(user)])[0]
-    follow_users(settings)
+    repair_acls(settings, [department])
     assert settings.bootstrap_servers is not None
     write_credentials(to, made, settings.bootstrap_servers, _authority(settings))
     return HandedOver(made.name, to, older)
@@ -98,17 +97,8 @@ def retire(settings: Settings, department: str, system: str, *, every: bool = Fa
             hint=Text("'bus principal list' shows who has.", "可用 'bus principal list' 查看。"),
         )
     remove_users(client, gone)
-    follow_users(settings)
+    follow(settings, state(settings))
     return gone
-
-
-def follow_users(settings: Settings) -> None:
-    """ACLs as users and what is in force want them."""
-    client = admin(settings)
-    found = held(client)
-    if found is not None:
-        users = users_by_department(list_users(client))
-        repair(client, drift(wanted(state(settings), users), found))
 
 
 def _authority(settings: Settings) -> str:

@@ -5,7 +5,7 @@ A DENY is reported and left: it can only close, and somebody meant it to. What i
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,20 +97,28 @@ def repair(client: AdminClient, found: Drift) -> None:
             _result(done)
 
 
-def withdraw(client: AdminClient, topics: Iterable[str]) -> int:
-    """Take away whatever lets anybody do anything with exactly these topics; how many ACLs that were.
+def withdraw(client: AdminClient, topics: Iterable[str]) -> Callable[[], int]:
+    """Take away whatever lets anybody do anything with exactly these topics: one request, whatever else the cluster holds.
 
-    One request, whatever else the cluster holds. A cluster without an authorizer has none to take away.
+    It is sent at once; what is returned waits for the answer, says how many ACLs that were, and raises what `held` raises.
+    A cluster without an authorizer has none to take away.
     """
-    filters = [_filter(ResourceType.TOPIC, topic, ResourcePatternType.LITERAL, allow=True) for topic in topics]
-    gone = 0
-    for done in (client.delete_acls(filters, request_timeout=TIMEOUT_S) if filters else {}).values():
-        try:
-            gone += len(done.result())
-        except KafkaException as error:
-            if error.args[0].code() != KafkaError.SECURITY_DISABLED:
-                raise refused(error) from error
-    return gone
+    filters = [
+        _filter(ResourceType.TOPIC, topic, ResourcePatternType.LITERAL, allow=True) for topic in dict.fromkeys(topics)
+    ]
+    asked = client.delete_acls(filters, request_timeout=TIMEOUT_S) if filters else {}
+
+    def answered() -> int:
+        gone = 0
+        for done in asked.values():
+            try:
+                gone += len(done.result())
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.SECURITY_DISABLED:
+                    raise refused(error) from error
+        return gone
+
+    return answered
 
 
 def _parts(held: tuple[Held, ...]) -> Iterable[tuple[Held, ...]]:

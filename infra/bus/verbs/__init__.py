@@ -6,6 +6,7 @@ import typer
 
 from infra.bus.session import Session
 from infra.bus.verbs import (
+    acls,
     bench,
     cluster,
     control,
@@ -26,6 +27,7 @@ GROUPS = (
     demo,
     cluster,
     principal,
+    acls,
     control,
     deadlines,
     controller,
