@@ -5,13 +5,11 @@ None: it was done (or would have been, had there been what it is done to). Else 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from confluent_kafka import (
-    Consumer,
     ConsumerGroupTopicPartitions,
     KafkaError,
     KafkaException,
@@ -30,9 +28,10 @@ from confluent_kafka.admin import (
 )
 from confluent_kafka.cimpl import NewTopic
 
-from infra.runtime.kafka import client_config, consumer_config, producer_config
+from infra.runtime.kafka import client_config, producer_config
 from infra.runtime.settings import Settings
-from infra.security.reconcile import Held, _exactly
+from infra.security.reconcile import Held, exactly
+from tests.kit.wire import NotLetIn, Wire
 
 Said = dict[str, str | None]
 _DONE = {
@@ -40,6 +39,10 @@ _DONE = {
     KafkaError._UNKNOWN_PARTITION, KafkaError.GROUP_ID_NOT_FOUND, KafkaError.INVALID_PARTITIONS, KafkaError.RESOURCE_NOT_FOUND,
 }  # fmt: skip
 """Answers that come only after the broker has allowed the question."""
+
+
+_ANSWERED = (None, "INVALID_RECORD", "CORRUPT_MESSAGE", "INVALID_MSG")
+"""What a produce request without records comes to where it is allowed."""
 
 
 class Probes:
@@ -52,7 +55,8 @@ class Probes:
     def topics(self, operation: str, names: Sequence[str]) -> Said:
         """An operation of `TOPIC_OPERATIONS` on topics."""
         work: Mapping[str, Callable[[Sequence[str]], Said]] = {
-            "read": self._read, "list": self._list, "describe": self._describe, "describe configs": self._describe_configs,
+            "fetch": lambda n: self._wire(lambda w: w.fetch(n), n),
+            "produce": lambda n: self._wire(lambda w: w.produce(n), n), "list": self._list, "describe": self._describe, "describe configs": self._describe_configs,
             "alter configs": self._alter_configs, "alter partitions": self._partitions, "truncate": self._truncate,
             "create": self._create, "write": self._write, "delete": self._delete,
         }  # fmt: skip
@@ -62,14 +66,8 @@ class Probes:
         """`describe group`, or `commit`: an offset in the group's name, which takes the right to read in it."""
         if operation == "describe group":
             return self._futures(self._admin.describe_consumer_groups(list(names), request_timeout=self._wait))
-        place = TopicPartition("no.such.topic", 0, 0)
-        found: Said = {}
-        for name in names:  # the client takes one group at a time
-            asked = [ConsumerGroupTopicPartitions(name, [place])]
-            found |= self._futures(
-                self._admin.alter_consumer_group_offsets(asked, request_timeout=self._wait), _group_said
-            )
-        return found
+        with ThreadPoolExecutor(8) as pool:  # the client takes one group at a time
+            return dict(zip(names, pool.map(self._commit, names), strict=True))
 
     def transactions(self, names: Sequence[str]) -> Said:
         """Taking over a transactional.id."""
@@ -78,7 +76,7 @@ class Probes:
 
     def cluster(self, operation: str) -> str | None:
         """An operation of `CLUSTER_OPERATIONS`."""
-        nothing = _exactly(Held("User:nobody", "topic", "no-such-topic", "literal", "read", "no-such-host"))
+        nothing = exactly(Held("User:nobody", "topic", "no-such-topic", "literal", "read", "no-such-host"))
         nobody = UserScramCredentialDeletion("nobody", ScramMechanism.SCRAM_SHA_512)
         whole = ConfigResource(ConfigResource.Type.BROKER, "1")
         broker = ConfigResource(
@@ -94,20 +92,19 @@ class Probes:
         }
         return next(iter(self._futures(calls[operation]()).values()))
 
-    def _read(self, names: Sequence[str]) -> Said:
-        config = consumer_config(self._settings, "matrix", **{"enable.partition.eof": True, "log_level": 0})
-        consumer = Consumer(config)
-        found: Said = {}
+    def _commit(self, name: str) -> str | None:
+        asked = [ConsumerGroupTopicPartitions(name, [TopicPartition("no.such.topic", 0, 0)])]
+        answers = self._admin.alter_consumer_group_offsets(asked, request_timeout=self._wait)
+        return self._answer(answers[name], _group_said)
+
+    def _wire(self, ask: Callable[[Wire], Said], names: Sequence[str]) -> Said:
+        """The request itself, without asking first which topics there are."""
         try:
-            consumer.assign([TopicPartition(n, 0, 0) for n in names])
-            until = time.monotonic() + self._wait
-            while len(found) < len(names) and time.monotonic() < until:
-                message = consumer.poll(0.1)
-                if message is not None and (topic := message.topic()) in names and topic not in found:
-                    found[topic] = _said(message.error())
-        finally:
-            consumer.close()
-        return {n: found.get(n, "no answer") for n in names}
+            with Wire(self._settings, self._wait) as wire:
+                said = ask(wire)
+        except (NotLetIn, OSError) as error:
+            return dict.fromkeys(names, str(error.args[0] if isinstance(error, NotLetIn) else type(error).__name__))
+        return {n: None if said[n] in _ANSWERED else said[n] for n in names}
 
     def _list(self, names: Sequence[str]) -> Said:
         try:
