@@ -20,7 +20,7 @@ from confluent_kafka import KafkaError
 
 from infra.runtime.settings import Settings
 
-PRODUCE, FETCH, HANDSHAKE, AUTHENTICATE = 0, 1, 17, 36
+PRODUCE, FETCH, COMMIT, HANDSHAKE, DELETE_RECORDS, INIT_PRODUCER, AUTHENTICATE = 0, 1, 8, 17, 21, 22, 36
 _CLIENT = "wire"
 
 
@@ -78,6 +78,39 @@ class Wire:
             for _ in range(answer.take(">i")):
                 _, error, _, _ = answer.all(">ihqq")
                 found[topic] = _name(error)
+        return found
+
+    def delete_records(self, topics: Sequence[str]) -> dict[str, str | None]:
+        """Ask to forget what is before offset 0 of each topic, which is nothing; the error of each."""
+        places = (_text(t) + _array([struct.pack(">iq", 0, 0)]) for t in topics)
+        answer = _Reader(self._ask(DELETE_RECORDS, 0, _array(places) + struct.pack(">i", 5000)))
+        answer.take(">i")
+        found = {}
+        for _ in range(answer.take(">i")):
+            topic = answer.text()
+            for _ in range(answer.take(">i")):
+                found[topic] = _name(answer.all(">iqh")[2])
+        return found
+
+    def commit(self, groups: Sequence[str], topic: str = "no.such.topic") -> dict[str, str | None]:
+        """Commit offset 0 of a topic in the name of each group; the error of each."""
+        found = {}
+        for group in groups:
+            place = _text(topic) + _array([struct.pack(">iq", 0, 0) + _text("")])
+            head = _text(group) + struct.pack(">i", -1) + _text("") + struct.pack(">q", -1)
+            answer = _Reader(self._ask(COMMIT, 2, head + _array([place])))
+            answer.take(">i")
+            answer.text()
+            answer.take(">i")
+            found[group] = _name(answer.all(">ih")[1])
+        return found
+
+    def init_producer(self, transactions: Sequence[str]) -> dict[str, str | None]:
+        """Take over each transactional.id; the error of each."""
+        found = {}
+        for name in transactions:
+            answer = _Reader(self._ask(INIT_PRODUCER, 0, _text(name) + struct.pack(">i", 5000)))
+            found[name] = _name(answer.all(">ihqh")[1])
         return found
 
     def _log_in(self, settings: Settings) -> None:

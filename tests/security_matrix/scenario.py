@@ -19,7 +19,8 @@ TOPIC_OPERATIONS = (
 """In the order they are tried: what changes something comes last."""
 GROUP_OPERATIONS = ("describe group", "commit")
 CLUSTER_OPERATIONS = ("alter acls", "alter credentials", "describe broker", "alter broker")
-OPERATIONS = (*TOPIC_OPERATIONS, *GROUP_OPERATIONS, "transactional id", *CLUSTER_OPERATIONS)
+TRANSACTION_OPERATIONS = ("transactional id", "init producer")
+OPERATIONS = (*TOPIC_OPERATIONS, *GROUP_OPERATIONS, *TRANSACTION_OPERATIONS, *CLUSTER_OPERATIONS)
 
 UNKNOWN = "stranger"
 """A user with a password and no department."""
@@ -94,7 +95,7 @@ class City:
             return (user, name) == ("control", ids.EXCHANGE_GROUP) or self._group(user, name)
         if operation == "commit":
             return self._group(user, name)
-        if operation == "transactional id":
+        if operation in TRANSACTION_OPERATIONS:
             return self._transaction(user, name)
         return operation in self._topic(user, name)
 
