@@ -21,6 +21,7 @@ from infra.control.followed import Followed
 from infra.runtime.kafka import admin, consumer_config
 from infra.runtime.policy_log import PolicyReader
 from infra.runtime.settings import Settings
+from infra.security.follow import follow
 from infra.security.reconcile import Drift, Held, repair
 from producers.run import publish_file
 from schemas.errors import BusError, ConfigError, PermanentError
@@ -42,7 +43,6 @@ class City:
     provider: Settings
     subscriber: Settings
     neighbour: Settings
-    worker: Worker
 
     @property
     def grant(self) -> str:
@@ -56,15 +56,21 @@ class City:
 
 
 @pytest.fixture
-def city(secure_cluster: SecureCluster, unique: str, tmp_path: Path) -> Iterator[City]:
+def city(secure_cluster: SecureCluster, unique: str, tmp_path: Path) -> City:
     lab = Lab(secure_cluster.settings, unique)
     lab.apply()
     lab.open()
     people = [secure_cluster.system(d, "main", tmp_path / f"{d}.yaml") for d in (unique, f"{unique}s1", f"{unique}s2")]
-    home = Settings(home=secure_cluster.home, key_file=secure_cluster.key_file)
-    worker = Worker(home, tmp_path / "exchange.log", (unique,), AS_INSTALLED)
+    return City(secure_cluster, lab, *people)
+
+
+@pytest.fixture
+def exchange(city: City, tmp_path: Path) -> Iterator[None]:
+    """The exchange, as its own user."""
+    home = Settings(home=city.cluster.home, key_file=city.cluster.key_file)
+    worker = Worker(home, tmp_path / "exchange.log", (city.lab.word,), AS_INSTALLED)
     worker.start()
-    yield City(secure_cluster, lab, *people, worker)
+    yield
     worker.stop()
 
 
@@ -93,6 +99,7 @@ def said(settings: Settings, topic: str) -> str | None:
 REFUSED = "TOPIC_AUTHORIZATION_FAILED"
 
 
+@pytest.mark.usefixtures("exchange")
 def test_a_subscriber_reads_its_grant_with_its_desk_and_credentials_alone(city: City) -> None:
     city.publish(1, 2)
     assert city.subscriber.registry_url is None, "a department has no way to the registry"
@@ -106,6 +113,7 @@ def test_a_subscriber_reads_its_grant_with_its_desk_and_credentials_alone(city: 
     assert program.view.title.startswith("测试")
 
 
+@pytest.mark.usefixtures("exchange")
 def test_a_plain_consumer_of_a_department_reads_its_own_grant_and_nothing_else(city: City) -> None:
     word, me = city.lab.word, f"{city.lab.word}s1"
     city.publish(1)
@@ -118,6 +126,7 @@ def test_a_plain_consumer_of_a_department_reads_its_own_grant_and_nothing_else(c
     assert answer(city.provider, word, city.lab.topic) == REFUSED, "a provider writes its source and does not read it"
 
 
+@pytest.mark.usefixtures("exchange")
 def test_when_a_grant_is_revoked_the_right_to_read_goes_and_its_deliverer_ends(city: City) -> None:
     me = f"{city.lab.word}s1"
     city.publish(1)
@@ -134,6 +143,7 @@ def test_when_a_grant_is_revoked_the_right_to_read_goes_and_its_deliverer_ends(c
         Subscriber(city.subscriber, city.grant)
 
 
+@pytest.mark.usefixtures("exchange")
 def test_an_amended_grant_is_read_in_its_new_topic_and_its_former_one_no_longer(city: City) -> None:
     me = f"{city.lab.word}s1"
     city.publish(1)
@@ -204,8 +214,6 @@ def test_the_controller_mends_drift(city: City) -> None:
 
 
 def test_a_command_that_was_slow_does_not_bring_back_what_another_has_taken_away(city: City) -> None:
-    from infra.security.follow import follow
-
     before = state(city.cluster.settings)
     revoke(city.cluster.settings, city.grant)
     follow(city.cluster.settings, before)
