@@ -105,7 +105,7 @@ class City:
     def _group(self, user: str, name: str) -> bool:
         if name == "bus.control-log":
             return user in ("control", "exchange")
-        if name.startswith("bus."):
+        if name in (ids.EXCHANGE_GROUP, "bus.exchange-replay"):
             return user == "exchange"
         department = self._department(user)
         return department is not None and name == f"{department}:reader"
