@@ -62,7 +62,8 @@ def _facts(name: str, newest: dict[tuple[str, str], int]) -> PrincipalFacts:
 def hand_over(settings: Settings, department: str, system: str, to: Path) -> HandedOver:
     """Make a system's next credentials and write them to a file. Those it has go on working until they are retired.
 
-    Raises ConfigError for a file that exists already (a password is not written over another), or that cannot be written.
+    Raises ConfigError for a file that exists already (a password is not written over another) or cannot be written, and for
+    a cluster that is unsecured.
     """
     if to.exists():
         raise ConfigError(
@@ -71,13 +72,23 @@ def hand_over(settings: Settings, department: str, system: str, to: Path) -> Han
             hint=Text("Name another: nothing is written over credentials.", "请另选文件名: 不会覆盖已有凭据。"),
         )
     client = admin(settings)
+    if held(client) is None:
+        raise ConfigError(
+            Text("this cluster is unsecured: nobody logs in to it.", "此集群未加安全防护, 无需登录。"),
+            where=settings.bootstrap_servers,
+            hint=Text("Start a secured one: bus up --secure.", "请启动安全集群: bus up --secure。"),
+        )
     names = list_users(client)
     user = next_user(names, department, system)
     older = tuple(n for n in names if (u := read_user(n)) and u[:2] == user[:2])
     made = make_users(client, [str(user)])[0]
-    follow_users(settings)
     assert settings.bootstrap_servers is not None
-    write_credentials(to, made, settings.bootstrap_servers, _authority(settings))
+    try:
+        write_credentials(to, made, settings.bootstrap_servers, _authority(settings))
+    except ConfigError:
+        remove_users(client, [made.name])  # a password nobody will ever know
+        raise
+    follow_users(settings)
     return HandedOver(made.name, to, older)
 
 
