@@ -176,7 +176,7 @@ def _start(home: Path, installed: Installation, ports: Ports, tied: bool) -> Clu
         state = _started(home, guard)
         wait_until_ready(home, state, _READY_S)
         if ports.internal is not None:
-            admit(home, ports, registry_url(ports))
+            admit(home, ports, registry_url(ports), installed)
         ready = state.ready(owner=me if tied else None)
         write_state(home, ready)
     except BaseException:

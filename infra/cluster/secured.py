@@ -11,7 +11,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from infra.cluster.artefacts import Installation
 from infra.cluster.ports import HOST, Ports
+from infra.cluster.quotas import set_quotas
 from infra.runtime.credentials import read_credentials
 from infra.runtime.kafka import admin
 from infra.runtime.settings import CREDENTIALS, Settings
@@ -19,6 +21,7 @@ from infra.security.acls import CONTROL, EXCHANGE, wanted
 from infra.security.certificates import ADMIN, BROKER, certificates
 from infra.security.handing_over import write_credentials
 from infra.security.principals import NewUser, list_users, make_users
+from infra.security.quotas import EVERYBODY, UNBOUNDED
 from infra.security.reconcile import Drift, drift, held, repair
 from schemas.policy_log import PolicyState
 
@@ -68,10 +71,12 @@ def administrator(home: Path, ports: Ports, registry_url: str) -> Settings:
     )
 
 
-def admit(home: Path, ports: Ports, registry_url: str) -> None:
-    """Give the bus's own users a password (in `security/credentials`, 0600) and the rights they always have.
+def admit(home: Path, ports: Ports, registry_url: str, installed: Installation) -> None:
+    """Give the bus's own users a password (in `security/credentials`, 0600) and the rights they always have, and everybody
+    else a quota.
 
-    Run at every start: what is there stays, a file that was lost is written anew with a new password.
+    Run at every start: what is there stays, quotas that were changed too; a file that was lost is written anew with a new
+    password.
     """
     root = administrator(home, ports, registry_url)
     client = admin(root)
@@ -79,6 +84,8 @@ def admit(home: Path, ports: Ports, registry_url: str) -> None:
     folder.mkdir(mode=0o700, exist_ok=True)
     files = {user: folder / f"{user}.yaml" for user in (CONTROL, EXCHANGE)}
     known = set(list_users(client))
+    if not known:
+        set_quotas(root, installed, {None: EVERYBODY, EXCHANGE: UNBOUNDED})
     lost = [user for user, file in files.items() if user not in known or not file.exists()]
     address = f"{HOST}:{ports.broker}"
     authority = certificates(home / FOLDER).authority.read_text(encoding="ascii")
