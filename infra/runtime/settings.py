@@ -59,6 +59,8 @@ class Settings(BaseSettings):
     """Fingerprint the current master key must have (`bus keys` shows it); with another one nothing starts."""
     key_suite: Suite = "sha256"
     """Suite of a master key made here on first need: sha256 (with AES) or the national sm3 (with SM4)."""
+    passphrase_file: Path | None = None
+    """A file (0600) that holds the passphrase of a key ring's backup, for who has no terminal to type it."""
     maven_repository: str | None = None
     """Where the embedded cluster's files are downloaded from; without, Maven's mirrors, else its default repository."""
     signers: Path | None = None
