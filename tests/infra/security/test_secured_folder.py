@@ -16,7 +16,7 @@ from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from infra.cluster import ClusterState, down, running, up
+from infra.cluster import ClusterState, doctor, down, running, up
 from infra.cluster.ports import HOST, Ports
 from infra.cluster.secured import administrator, properties
 from infra.control.principals import hand_over, list_principals
@@ -131,10 +131,18 @@ def test_an_administrator_s_certificate_opens_everything_and_no_other_certificat
             get_in(root.model_copy(update=change))
 
 
-def test_the_brokers_files_are_nobody_elses(home: Path, started: Path) -> None:
+def test_the_doctor_finds_it_in_order_and_names_a_file_that_others_may_read(home: Path, started: Path) -> None:
     up(home, tied=True)
     assert stat.S_IMODE((home / "broker" / "server.properties").stat().st_mode) == 0o600
-    assert stat.S_IMODE(home.stat().st_mode) == stat.S_IMODE((home / "security").stat().st_mode) == 0o700
+    found = {check.name: check for check in doctor(home)}
+    assert not [c for c in found.values() if c.level == "fail"]
+    kinds = ("protection", "files", "certificates", "listeners", "broker")
+    assert {found[name].level for name in kinds} == {"ok"}
+    key = home / "security" / "admin.key"
+    key.chmod(0o640)
+    wrong = {check.name: check for check in doctor(home)}["files"]
+    key.chmod(0o600)
+    assert (wrong.level, str(key) in wrong.message.en) == ("fail", True)
 
 
 def test_lost_credentials_are_said_and_made_anew_at_the_next_start(home: Path, started: Path) -> None:
