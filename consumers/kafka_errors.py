@@ -18,6 +18,10 @@ _REFUSED = (
 )
 
 
+class Refused(PermanentError):
+    """The broker does not let us read: the grant has ended, or was never ours."""
+
+
 def as_ours(error: KafkaError, where: str) -> BusError:
     """PermanentError for a topic that is gone, records that are gone, and refused access; else TransientError."""
     code = error.code()
@@ -26,7 +30,7 @@ def as_ours(error: KafkaError, where: str) -> BusError:
     if code in _OUT_OF_RANGE:
         return out_of_range(where)
     if code in _REFUSED:
-        return PermanentError(
+        return Refused(
             Text("the cluster refuses access to this topic.", "集群拒绝访问该主题。"),
             where=where,
             hint=Text("Check the credentials and the grant's subscriber.", "请检查凭据及授权对象。"),

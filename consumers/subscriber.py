@@ -9,10 +9,12 @@ from types import TracebackType
 
 from consumers.control import GrantWatch
 from consumers.events import Batch, Step, Tombstone, ViewEvent
+from consumers.kafka_errors import Refused
 from consumers.topic import GrantTopic, records_before
 from consumers.view import View, view_of
 from consumers.view_codec import ViewDecoder
 from infra.runtime.settings import Settings
+from schemas.errors import PermanentError
 from schemas.policy_log import GrantInForce
 from schemas.text import Text
 
@@ -28,7 +30,10 @@ IDENTITY_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class GrantEnd:
-    """The grant's generation is over and everything before its fence was read. `at`: milliseconds since 1970 UTC."""
+    """The grant's generation is over, and everything before its fence was read or may not be read any more.
+
+    at   milliseconds since 1970 UTC
+    """
 
     grant: str
     generation: int
@@ -37,10 +42,17 @@ class GrantEnd:
     at: int | None
     next_generation: int | None = None
     next_topic: str | None = None
+    cut_off: bool = False
+    """The broker refused to hand out what was left before the fence: access ends with the grant, read or not."""
 
     @property
     def message(self) -> Text:
         """What it means for the subscriber, and how to go on."""
+        if self.next_generation is None and self.cut_off:
+            return Text(
+                f"grant {self.grant} has ended ({self.reason}); what had not been read by then can be read no longer.",
+                f"授权 {self.grant} 已终止({self.reason}); 当时尚未读取的内容不再可读。",
+            )
         if self.next_generation is None:
             return Text(
                 f"grant {self.grant} has ended ({self.reason}); everything released before its end was read.",
@@ -60,7 +72,7 @@ class Subscriber:
 
     Positions are the reader's affair: `start` takes those it holds (none: from the beginning), every batch tells from
     where to where it goes, and nothing is committed to Kafka. When the grant has ended and all before its fence was read,
-    iteration ends and `ended` says why.
+    iteration ends and `ended` says why. A secured cluster hands out nothing any more from the moment a grant ends.
 
     Raises ConfigError for an unknown grant, PermanentError for a topic that is gone or holds what cannot be read, and
     TransientError when cluster or registry are out of reach: make a new one from the positions held.
@@ -81,7 +93,7 @@ class Subscriber:
             self.grant: GrantInForce = self._watch.grant(grant_id)
             shown = self._watch.view(self.grant)
             self._decoder = ViewDecoder(self.grant.topic, shown.view_schema, self.grant.schema_id)
-            self._topic = GrantTopic(settings, self.grant)
+            self._topic = self._open(settings)
         except BaseException:
             self._close_watch()
             raise
@@ -89,6 +101,20 @@ class Subscriber:
         self.ended: GrantEnd | None = None
         self._told: dict[int, int] = {}
         self._quiet_since = self._checked_at = monotonic()
+
+    def _open(self, settings: Settings) -> GrantTopic:
+        try:
+            return GrantTopic(settings, self.grant)
+        except Refused as error:
+            if self.grant.ended is None:
+                raise
+            raise PermanentError(
+                GrantEnd(
+                    self.grant.grant.id, self.grant.generation, str(self.grant.end_reason), None, cut_off=True
+                ).message,
+                where=self.grant.topic,
+                hint=Text("A new grant must be applied for.", "如需继续, 请重新申请授权。"),
+            ) from error
 
     @property
     def at_end(self) -> bool:
@@ -107,6 +133,16 @@ class Subscriber:
 
     def poll(self, wait_s: float = 0.25, most: int = MAX_RECORDS) -> Batch | None:
         """The next batch, or None if nothing came within `wait_s` seconds. A batch may hold positions only."""
+        try:
+            return self._poll(wait_s, most)
+        except Refused:
+            self._watch.state(fresh=True)
+            life = self._watch.life(self.grant)
+            if life.ended is None:
+                raise
+            return self._end(life, cut_off=True)
+
+    def _poll(self, wait_s: float, most: int) -> Batch | None:
         if not self._told:
             self.start()
         self._check_identity()
@@ -148,11 +184,18 @@ class Subscriber:
     def _reached(self, fence: Mapping[int, int]) -> bool:
         return all(position >= fence.get(p, 0) for p, position in self._topic.positions.items())
 
-    def _end(self, life: GrantInForce) -> Batch | None:
+    def _end(self, life: GrantInForce, *, cut_off: bool = False) -> Batch | None:
         reason = life.end_reason or "ended"
         later = self._watch.successor(life)
-        then = (None, None) if later is None else (later.generation, later.topic)
-        self.ended = GrantEnd(life.grant.id, life.generation, reason, life.ended_at, *then)
+        self.ended = GrantEnd(
+            life.grant.id,
+            life.generation,
+            reason,
+            life.ended_at,
+            later.generation if later else None,
+            later.topic if later else None,
+            cut_off,
+        )
         return self.settle()
 
     def _batch(self, records: Sequence[ViewEvent | Tombstone]) -> Batch:

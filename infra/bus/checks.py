@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from infra.bus.reach import reach
-from infra.cluster import Check, doctor
+from infra.cluster import Check, doctor, is_loopback
 from infra.control import state
 from infra.runtime.custodian import existing_keys
 from infra.runtime.settings import Settings
@@ -16,7 +16,7 @@ from schemas.text import Text
 def all_checks(settings: Settings) -> list[Check]:
     """Every check, in the order a person would want to mend them."""
     found = [] if settings.bootstrap_servers else doctor(settings.home)
-    found.append(_key(settings))
+    found += [_key(settings), _metrics(settings)]
     if any(c.level == "fail" or (c.name == "state" and c.level == "warn") for c in found):
         return found
     return [*found, *_cluster(settings)]
@@ -42,6 +42,21 @@ def _key(settings: Settings) -> Check:
             f"version {own.version} ({own.suite}), fingerprint {own.fingerprint}.",
             f"第 {own.version} 版({own.suite}), 指纹 {own.fingerprint}。",
         ),
+    )
+
+
+def _metrics(settings: Settings) -> Check:
+    host = settings.metrics_host
+    if is_loopback(host):
+        return Check("metrics", "ok", Text(f"served on {host} only.", f"仅在 {host} 提供。"))
+    return Check(
+        "metrics",
+        "warn",
+        Text(
+            f"served on {host}: other machines see them, without a password.",
+            f"在 {host} 提供: 其他主机无需口令即可查看。",
+        ),
+        Text("Unset BUS_METRICS_HOST, or let a firewall decide who.", "请取消 BUS_METRICS_HOST, 或由防火墙限制来源。"),
     )
 
 

@@ -1,6 +1,8 @@
 """The embedded cluster: a real Kafka broker and a real schema registry as child processes, from locked artefacts."""
 
-from infra.cluster.doctor import Check, doctor
+from infra.cluster.check import Check
+from infra.cluster.doctor import doctor
+from infra.cluster.exposure import is_loopback
 from infra.cluster.lifecycle import UNSECURED, UpOptions, down, running, up
 from infra.cluster.progress import Plain, Progress, Silent
 from infra.cluster.state import ClusterState, read_state
@@ -18,6 +20,7 @@ __all__ = [
     "UpOptions",
     "doctor",
     "down",
+    "is_loopback",
     "read_state",
     "running",
     "status",

@@ -7,11 +7,13 @@ import shutil
 import subprocess
 import uuid
 from pathlib import Path
+from typing import Literal
 
 from infra.cluster import secured
 from infra.cluster.artefacts import Installation
 from infra.cluster.jvm import environment
 from infra.cluster.ports import HOST, Ports
+from infra.security.certificates import write_private
 from schemas.errors import PermanentError
 from schemas.text import Text
 
@@ -63,6 +65,15 @@ def properties(data: str, ports: Ports) -> str:
     return "".join(f"{name}={value}\n" for name, value in settings.items())
 
 
+def holds(folder: Path) -> Literal["nothing", "secured", "unsecured"]:
+    """What kind of cluster's data a broker's folder keeps."""
+    if not (folder / _DATA).exists():
+        return "nothing"
+    config = folder / _CONFIG
+    said = config.read_text(encoding="ascii") if config.exists() else ""
+    return "secured" if "authorizer.class.name=" in said else "unsecured"
+
+
 def prepare(installed: Installation, folder: Path, ports: Ports) -> list[str]:
     """Write the configuration, format the storage the first time, and give the command line that starts the broker.
 
@@ -81,9 +92,9 @@ def prepare(installed: Installation, folder: Path, ports: Ports) -> list[str]:
         "-cp",
         ":".join(str(jar) for jar in installed.jars),
     ]
+    write_private(folder / _CONFIG, properties(_DATA, ports))  # before there is data: it says whose data that is
     if not (folder / _DATA).exists():
         _format(java, folder, ports)
-    (folder / _CONFIG).write_text(properties(_DATA, ports), encoding="ascii")
     return [*java, "kafka.Kafka", _CONFIG]
 
 
@@ -91,7 +102,7 @@ def _format(java: list[str], folder: Path, ports: Ports) -> None:
     """Beside its place, then renamed: an interrupted format must not pass for a finished one."""
     fresh, config = "data.new", "format.properties"
     shutil.rmtree(folder / fresh, ignore_errors=True)
-    (folder / config).write_text(properties(fresh, ports), encoding="ascii")
+    write_private(folder / config, properties(fresh, ports))
     tool = [*java, "-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", "format", "--standalone"]
     command = [*tool, "-t", _new_cluster_id(), "-c", config]
     done = subprocess.run(

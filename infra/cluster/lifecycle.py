@@ -134,9 +134,9 @@ def _let_go(home: Path, state: ClusterState) -> ClusterState:
 
 
 def _secured(home: Path, asked: bool) -> bool:
-    """Whether the folder's cluster is secured. ConfigError for one that exists and is not, but is asked to be."""
-    was = (home / FOLDER).exists()
-    if asked and not was and (home / "broker" / "data").exists():
+    """Whether the folder's cluster is secured. Data stays what it was made as: ConfigError where that cannot be."""
+    held, certified = broker.holds(home / "broker"), (home / FOLDER).exists()
+    if held == "unsecured" and asked:
         raise ConfigError(
             Text("this folder holds the data of an unsecured cluster.", "此目录保存的是未加安全防护的集群数据。"),
             where=str(home),
@@ -145,7 +145,19 @@ def _secured(home: Path, asked: bool) -> bool:
                 "请更换目录(BUS_HOME), 或先删除: bus down --wipe。",
             ),
         )
-    return was or asked
+    if held == "secured" and not certified:
+        raise ConfigError(
+            Text(
+                "this folder holds the data of a secured cluster, whose certificates are gone.",
+                "此目录保存的是安全集群的数据, 但其证书已丢失。",
+            ),
+            where=str(home / FOLDER),
+            hint=Text(
+                "Put the folder back from a copy, or delete everything: bus down --wipe.",
+                "请从备份恢复该目录, 或删除全部数据: bus down --wipe。",
+            ),
+        )
+    return held == "secured" or (held == "nothing" and (asked or certified))
 
 
 def _start(home: Path, installed: Installation, ports: Ports, tied: bool) -> ClusterState:
@@ -164,7 +176,7 @@ def _start(home: Path, installed: Installation, ports: Ports, tied: bool) -> Clu
         state = _started(home, guard)
         wait_until_ready(home, state, _READY_S)
         if ports.internal is not None:
-            admit(home, ports, registry_url(ports))
+            admit(home, ports, registry_url(ports), installed)
         ready = state.ready(owner=me if tied else None)
         write_state(home, ready)
     except BaseException:

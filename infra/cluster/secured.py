@@ -11,13 +11,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from infra.cluster.artefacts import Installation
 from infra.cluster.ports import HOST, Ports
+from infra.cluster.quotas import set_quotas
+from infra.runtime.credentials import read_credentials
 from infra.runtime.kafka import admin
 from infra.runtime.settings import CREDENTIALS, Settings
 from infra.security.acls import CONTROL, EXCHANGE, wanted
 from infra.security.certificates import ADMIN, BROKER, certificates
 from infra.security.handing_over import write_credentials
-from infra.security.principals import list_users, make_users
+from infra.security.principals import NewUser, list_users, make_users
+from infra.security.quotas import EVERYBODY, UNBOUNDED
 from infra.security.reconcile import Drift, drift, held, repair
 from schemas.policy_log import PolicyState
 
@@ -67,21 +71,31 @@ def administrator(home: Path, ports: Ports, registry_url: str) -> Settings:
     )
 
 
-def admit(home: Path, ports: Ports, registry_url: str) -> None:
-    """Give the bus's own users a password (in `security/credentials`, 0600) and the rights they always have.
+def admit(home: Path, ports: Ports, registry_url: str, installed: Installation) -> None:
+    """Give the bus's own users a password (in `security/credentials`, 0600) and the rights they always have, and everybody
+    else a quota.
 
-    Run at every start: what is there stays, a file that was lost is written anew with a new password.
+    Run at every start: what is there stays, quotas that were changed too; a file that was lost is written anew with a new
+    password.
     """
     root = administrator(home, ports, registry_url)
     client = admin(root)
     folder = home / FOLDER / CREDENTIALS
     folder.mkdir(mode=0o700, exist_ok=True)
+    files = {user: folder / f"{user}.yaml" for user in (CONTROL, EXCHANGE)}
     known = set(list_users(client))
-    lost = [u for u in (CONTROL, EXCHANGE) if u not in known or not (folder / f"{u}.yaml").exists()]
-    for user in make_users(client, lost):
-        address = f"{HOST}:{ports.broker}"
-        authority = certificates(home / FOLDER).authority.read_text(encoding="ascii")
-        write_credentials(folder / f"{user.name}.yaml", user, address, authority, registry_url=registry_url)
+    if not known:
+        set_quotas(root, installed, {None: EVERYBODY, EXCHANGE: UNBOUNDED})
+    lost = [user for user, file in files.items() if user not in known or not file.exists()]
+    address = f"{HOST}:{ports.broker}"
+    authority = certificates(home / FOLDER).authority.read_text(encoding="ascii")
+    for made in make_users(client, lost):
+        write_credentials(files[made.name], made, address, authority, registry_url=registry_url)
+    for user in files.keys() - set(lost):
+        said = read_credentials(files[user])
+        if (said.bootstrap_servers, said.registry_url) != (address, registry_url):  # the ports were taken by others
+            same = NewUser(user, said.password.get_secret_value())
+            write_credentials(files[user], same, address, authority, registry_url=registry_url)
     found = held(client)
     if found is not None:
         repair(client, Drift(drift(wanted(PolicyState(), {}), found).missing, ()))

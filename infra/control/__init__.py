@@ -1,5 +1,6 @@
 """What the control plane can be asked to do: plain functions with settings in and facts out. The `bus` command prints them."""
 
+from infra.control.access import AclFacts, repair_acls, show_acls
 from infra.control.apply import apply_contract, apply_files, apply_grant
 from infra.control.facts import (
     Applied,
@@ -20,6 +21,7 @@ from infra.control.revoke import revoke
 
 __all__ = [
     "KEEP_S",
+    "AclFacts",
     "Applied",
     "ContractApplied",
     "Fence",
@@ -36,8 +38,10 @@ __all__ = [
     "list_grants",
     "list_keys",
     "reap",
+    "repair_acls",
     "revoke",
     "rotate",
     "share",
+    "show_acls",
     "state",
 ]

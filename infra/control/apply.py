@@ -28,6 +28,7 @@ from infra.runtime.policy_log import ControlLog, PolicyReader
 from infra.runtime.registry import Registry
 from infra.runtime.settings import Settings
 from infra.runtime.signers import read_signers
+from infra.security.follow import follow
 from schemas.change_event import change_event_schema
 from schemas.clock import shanghai_date
 from schemas.contract import Contract
@@ -126,10 +127,14 @@ def apply_documents(
         _create_topics(client, plan, existing)
         events, names = _events(plan, schema_ids, by, now)
         started = time.monotonic()
-        offsets = log.append([*news, *events], {p.topic: p.view_schema for p in plan.grants})[len(news) :]
+        shown = {grant_topic(p.grant.id, p.generation): p.view_schema for p in plan.grants}
+        offsets = log.append([*news, *events], shown)[len(news) :]
         epochs = dict(zip(names, offsets, strict=True))
         endings = _superseded(plan, epochs)
-        fences = fence_all(settings, endings, started=started, now_ms=now, client=client, log=log)
+        try:
+            follow(settings, log.state)
+        finally:  # what ended has ended, whether or not the broker lets others in yet
+            fences = fence_all(settings, endings, started=started, now_ms=now, client=client, log=log)
         if ring is not None:
             for text in without_keys(ring, log.state, today):
                 told(text)

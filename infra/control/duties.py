@@ -18,6 +18,8 @@ from infra.control.facts import Fence, GrantApplied
 from infra.control.followed import Followed
 from infra.runtime.policy_log import PolicyReader
 from infra.runtime.settings import Settings
+from infra.security.follow import follow
+from infra.security.reconcile import Held
 from schemas.policy_log import PolicyState
 
 BY = "bus controller"
@@ -37,6 +39,7 @@ def duties(resources: ExitStack) -> tuple[Duty, ...]:
         Duty("expiry", 5, lambda s, now: _end_expired(s, now, policy), by_the_clock=True),
         Duty("fences", 15, lambda s, now: _complete_fences(s, now, policy)),
         Duty("grants", 30, lambda s, now: _grant_approved(s, now, acts, policy)),
+        Duty("acls", 15, lambda s, _now: _mend_acls(s, policy)),
         Duty("deadlines", 60, lambda s, now: _watch_deadlines(s, now, acts, policy)),
     )
 
@@ -57,6 +60,15 @@ def _grant_approved(
     if all(approved.grant.id in there for approved in approved_grants(acts.state(settings))):
         return ()
     return grant_approved(settings, by=BY, now_ms=now_ms).opened
+
+
+def _mend_acls(settings: Settings, policy: Followed[PolicyState]) -> tuple[Held, ...]:
+    """What somebody changed by hand is put right; what that was."""
+    found = follow(settings, policy.state(settings))
+    if not found:
+        return ()
+    telemetry.acls_mended(found)
+    return (*found.missing, *found.surplus)
 
 
 def _watch_deadlines(

@@ -24,6 +24,8 @@ from infra.runtime.kafka import admin, begin_transactions, producer_config
 from infra.runtime.log import READ_TIMEOUT_S
 from infra.runtime.policy_log import ControlLog, Overtaken
 from infra.runtime.settings import Settings
+from infra.security.follow import guarded
+from infra.security.reconcile import withdraw
 from schemas.errors import TransientError
 from schemas.ids import POLICY_TOPIC, source_topic
 from schemas.policy_log import Event, GrantFenced, GrantInForce
@@ -57,17 +59,19 @@ def fence_all(
     client: AdminClient | None = None,
     log: ControlLog | None = None,
 ) -> list[Fence]:
-    """The fences of `endings`, written to the control log once no worker can release under any of them.
+    """The fences of `endings`, written to the control log once no worker can release under any of them. Nobody may read their
+    topics any more either: the broker is told at once, and asked whether it has done so when the fences are written.
 
     started   `time.monotonic()` when the command began, for the milliseconds reported
     client    connected already (`prepare`), if there is one
     log       the command's turn at the log, if it is still in it
     Raises TransientError if a worker neither answers nor can be shut out; the grants have ended nonetheless, and asking
-    again completes the fences.
+    again completes the fences. Raises what `withdraw` raises once the fences are written.
     """
     if not endings:
         return []
     client = client or admin(settings)
+    readers_gone = withdraw(client, [e.grant.topic for e in endings]) if guarded(settings) else None
     places: dict[Place, int] = {}
     for e in endings:
         for p in range(e.partitions):
@@ -89,6 +93,8 @@ def fence_all(
         for e in endings
     ]
     insist(settings, [_evidence(f, now_ms) for f in fences], log)
+    if readers_gone is not None:
+        readers_gone()
     return fences
 
 

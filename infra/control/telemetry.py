@@ -10,6 +10,7 @@ from prometheus_client import Gauge
 from infra.control.deadlines.listing import Deadlines
 from infra.runtime.logs import logger
 from infra.runtime.metrics import BATCH_BUCKETS, counter, gauge, histogram
+from infra.security.reconcile import Drift
 from schemas.clock import end_of_day_ms
 
 _log = logger("controller")
@@ -30,6 +31,11 @@ _NEXT = gauge(
 )
 _RUNS = counter("bus_controller_runs_total", "Times a duty was done or failed", ["duty", "outcome"])
 _TIME = histogram("bus_controller_run_seconds", "Time a duty takes", ["duty"], buckets=BATCH_BUCKETS)
+_DRIFT = counter(
+    "bus_acl_drift_total", "ACLs that were not as what is in force wants them, and were mended", ["reason"]
+)
+_SHOWN = 20
+"""ACLs told one by one; the others are counted."""
 _JUMPS = counter("bus_controller_clock_jumps_total", "Times this host's clock jumped")
 
 
@@ -67,6 +73,18 @@ def failed(duty: str, error: Exception, seconds: float, attempt: int, wait_s: fl
     _RUNS.labels(duty, "failed").inc()
     _TIME.labels(duty).observe(seconds)
     _log.error("duty failed", duty=duty, error=error, attempt=attempt, wait_seconds=wait_s)
+
+
+def acls_mended(found: Drift) -> None:
+    """The broker allowed something else than what is in force, and does no longer."""
+    _DRIFT.labels("missing").inc(len(found.missing))
+    _DRIFT.labels("surplus").inc(len(found.surplus))
+    for acl in found.surplus[:_SHOWN]:
+        _log.warning(
+            "an ACL nobody granted was removed", reason=f"{acl.principal} {acl.operation} {acl.kind} {acl.name}"
+        )
+    for acl in found.missing[:_SHOWN]:
+        _log.warning("a missing ACL was added", reason=f"{acl.principal} {acl.operation} {acl.kind} {acl.name}")
 
 
 def clock_jumped(by_ms: int) -> None:

@@ -98,6 +98,8 @@ class Copies:
         return Entry(epoch=epoch, event=event, view=view)
 
     def _fetch(self, opening: Sequence[GrantOpened]) -> None:
+        if not opening:
+            return
         with closing(Registry(self.settings)) as registry, ThreadPoolExecutor(_THREADS) as pool:
 
             def view(event: GrantOpened) -> tuple[str, ViewShown]:

@@ -38,18 +38,48 @@ def make_ring(path: Path, suite: Suite) -> tuple[KeyRing, bool]:
     False. ConfigError if it cannot be written.
     """
     ring = KeyRing({1: MasterSecret(1, secrets.token_bytes(KEY_BYTES), suite)}, 1, str(path))
+    return (ring, True) if _linked(path, ring_text(ring)) else (read_ring(path), False)
+
+
+def keep_ring(path: Path, ring: KeyRing) -> bool:
+    """Write a ring into a new file; False where the same ring is there already. ConfigError where another one is."""
+    if _linked(path, ring_text(ring)):
+        return True
+    if read_ring(path) == ring:
+        return False
+    raise _wrong(
+        str(path),
+        "another key ring is there; nothing is written over keys.",
+        "此处已有另一密钥环; 不会覆盖密钥。",
+        Text("Move it away first, and keep it.", "请先将其移走并妥善保管。"),
+    )
+
+
+def write_new(path: Path, text: str) -> None:
+    """Write a private file as a whole. ConfigError if the name is taken or it cannot be written."""
+    if not _linked(path, text):
+        raise _wrong(
+            str(path),
+            "the file exists already.",
+            "文件已存在。",
+            Text("Name another: nothing is written over it.", "请另选文件名: 不会覆盖。"),
+        )
+
+
+def _linked(path: Path, text: str) -> bool:
+    """Whether the name was free: a new file (0600) never shows half of its text, and never takes another's place."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = _draft(path, ring_text(ring))
+        draft = _draft(path, text)
         try:
-            os.link(draft, path)  # fails where the name is taken, and never shows a half-written file
+            os.link(draft, path)
         except FileExistsError:
-            return read_ring(path), False
+            return False
         finally:
             draft.unlink()
     except OSError as error:
         raise _wrong(str(path), f"cannot be made: {error.strerror}.", f"无法创建: {error.strerror}。") from error
-    return ring, True
+    return True
 
 
 def rotate_ring(path: Path, suite: Suite | None, until: dt.date) -> KeyRing:

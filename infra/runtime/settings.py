@@ -59,6 +59,8 @@ class Settings(BaseSettings):
     """Fingerprint the current master key must have (`bus keys` shows it); with another one nothing starts."""
     key_suite: Suite = "sha256"
     """Suite of a master key made here on first need: sha256 (with AES) or the national sm3 (with SM4)."""
+    passphrase_file: Path | None = None
+    """A file (0600) that holds the passphrase of a key ring's backup, for who has no terminal to type it."""
     maven_repository: str | None = None
     """Where the embedded cluster's files are downloaded from; without, Maven's mirrors, else its default repository."""
     signers: Path | None = None
@@ -91,12 +93,14 @@ class Settings(BaseSettings):
 
         user   of the bus, as whom to log in to an embedded cluster that is secured, unless credentials say otherwise
 
-        Raises ConfigError if only one address is given, or none is and no embedded cluster has been started.
+        An address that is given goes before the one a credentials file names. Raises ConfigError if only one address is
+        given, or none is and no embedded cluster has been started, or for credentials that `read_credentials` refuses or
+        that other settings contradict.
         """
-        if self.bootstrap_servers and (self.registry_url or self.department):
-            return self
         if self.credentials is not None:
             return self._with(self.credentials)
+        if self.bootstrap_servers and (self.registry_url or self.department):
+            return self
         if self.bootstrap_servers or self.registry_url:
             missing = "BUS_REGISTRY_URL" if self.bootstrap_servers else "BUS_BOOTSTRAP_SERVERS"
             raise ConfigError(
@@ -109,7 +113,8 @@ class Settings(BaseSettings):
         try:
             addresses = json.loads(state.read_text())
             found = {k: str(addresses[k]) for k in ("bootstrap_servers", "registry_url")}
-        except (OSError, ValueError, KeyError) as error:
+            secured = addresses.get("ports", {}).get("internal") is not None
+        except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
             raise ConfigError(
                 Text("no embedded cluster has been started here.", "此处没有启动内嵌集群。"),
                 where=str(state),
@@ -118,18 +123,37 @@ class Settings(BaseSettings):
                     "请运行 'bus up', 或设置 BUS_BOOTSTRAP_SERVERS 与 BUS_REGISTRY_URL。",
                 ),
             ) from error
+        here = self.model_copy(update=found)
         own = self.home / "security" / CREDENTIALS / f"{user}.yaml"
-        return self._with(own) if own.exists() else self.model_copy(update=found)
+        if secured and not own.exists():
+            raise ConfigError(
+                Text(f"the credentials of the user '{user}' are gone.", f"用户 '{user}' 的凭据文件已丢失。"),
+                where=str(own),
+                hint=Text("'bus down', then 'bus up' makes new ones.", "先 'bus down' 再 'bus up' 即重新生成。"),
+            )
+        return here._with(own) if secured else here
 
     def _with(self, file: Path) -> Settings:
         from infra.runtime.credentials import read_credentials
 
         said = read_credentials(file)
+        for name, given, own in (
+            ("BUS_SASL_USERNAME", self.sasl_username, said.user),
+            ("BUS_DEPARTMENT", self.department, said.department),
+        ):
+            if given and own and given != own:
+                raise ConfigError(
+                    Text(
+                        f"{name} says '{given}', the credentials '{own}'.", f"{name} 为 '{given}', 而凭据为 '{own}'。"
+                    ),
+                    where=str(file),
+                    hint=Text(f"Unset {name}: the credentials say it.", f"请取消 {name}: 以凭据为准。"),
+                )
         return self.model_copy(
             update={
                 "credentials": file,
-                "bootstrap_servers": said.bootstrap_servers,
-                "registry_url": said.registry_url or self.registry_url,
+                "bootstrap_servers": self.bootstrap_servers or said.bootstrap_servers,
+                "registry_url": self.registry_url or said.registry_url,
                 "security_protocol": "SASL_SSL",
                 "sasl_mechanism": "SCRAM-SHA-512",
                 "sasl_username": said.user,

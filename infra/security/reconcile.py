@@ -5,7 +5,7 @@ A DENY is reported and left: it can only close, and somebody meant it to. What i
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,14 +75,14 @@ def held(client: AdminClient) -> frozenset[Held] | None:
     except KafkaException as error:
         if error.args[0].code() == KafkaError.SECURITY_DISABLED:
             return None
-        raise _refused(error) from error
+        raise refused(error) from error
     return frozenset(_read(binding) for binding in found)
 
 
 def _ask(client: AdminClient) -> None:
     """Whether there is an authorizer, and we may ask it: the client tells neither where it describes, only an empty list.
     What this would delete, nobody has."""
-    nothing = _exactly(Held("User:nobody", "topic", "no-such-topic", "literal", "read", "no-such-host"))
+    nothing = exactly(Held("User:nobody", "topic", "no-such-topic", "literal", "read", "no-such-host"))
     for done in client.delete_acls([nothing], request_timeout=TIMEOUT_S).values():
         done.result()
 
@@ -90,27 +90,35 @@ def _ask(client: AdminClient) -> None:
 def repair(client: AdminClient, found: Drift) -> None:
     """Take away what is too much, then add what is missing. Raises what `held` raises; running it again goes on."""
     for some in _parts(found.surplus):
-        for done in client.delete_acls([_exactly(h) for h in some], request_timeout=TIMEOUT_S).values():
+        for done in client.delete_acls([exactly(h) for h in some], request_timeout=TIMEOUT_S).values():
             _result(done)
     for some in _parts(found.missing):
         for done in client.create_acls([_binding(h) for h in some], request_timeout=TIMEOUT_S).values():
             _result(done)
 
 
-def withdraw(client: AdminClient, topics: Iterable[str]) -> int:
-    """Take away whatever lets anybody do anything with exactly these topics; how many ACLs that were.
+def withdraw(client: AdminClient, topics: Iterable[str]) -> Callable[[], int]:
+    """Take away whatever lets anybody do anything with exactly these topics: one request, whatever else the cluster holds.
 
-    One request, whatever else the cluster holds. A cluster without an authorizer has none to take away.
+    It is sent at once; what is returned waits for the answer, says how many ACLs that were, and raises what `held` raises.
+    A cluster without an authorizer has none to take away.
     """
-    filters = [_filter(ResourceType.TOPIC, topic, ResourcePatternType.LITERAL, allow=True) for topic in topics]
-    gone = 0
-    for done in (client.delete_acls(filters, request_timeout=TIMEOUT_S) if filters else {}).values():
-        try:
-            gone += len(done.result())
-        except KafkaException as error:
-            if error.args[0].code() != KafkaError.SECURITY_DISABLED:
-                raise _refused(error) from error
-    return gone
+    filters = [
+        _filter(ResourceType.TOPIC, topic, ResourcePatternType.LITERAL, allow=True) for topic in dict.fromkeys(topics)
+    ]
+    asked = client.delete_acls(filters, request_timeout=TIMEOUT_S) if filters else {}
+
+    def answered() -> int:
+        gone = 0
+        for done in asked.values():
+            try:
+                gone += len(done.result())
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.SECURITY_DISABLED:
+                    raise refused(error) from error
+        return gone
+
+    return answered
 
 
 def _parts(held: tuple[Held, ...]) -> Iterable[tuple[Held, ...]]:
@@ -121,7 +129,7 @@ def _result(done: Any) -> None:
     try:
         done.result()
     except KafkaException as error:
-        raise _refused(error) from error
+        raise refused(error) from error
 
 
 def _filter(
@@ -160,11 +168,13 @@ def _binding(held: Held) -> AclBinding:
     return AclBinding(*_parts_of(held))
 
 
-def _exactly(held: Held) -> AclBindingFilter:
+def exactly(held: Held) -> AclBindingFilter:
+    """A filter that finds this ACL and no other."""
     return AclBindingFilter(*_parts_of(held))
 
 
-def _refused(error: KafkaException) -> PermanentError | TransientError:
+def refused(error: KafkaException) -> PermanentError | TransientError:
+    """What the cluster answered, as our error."""
     answer: KafkaError = error.args[0]
     if answer.retriable() or answer.code() in (
         KafkaError._TRANSPORT,

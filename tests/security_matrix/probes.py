@@ -5,19 +5,15 @@ None: it was done (or would have been, had there been what it is done to). Else 
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from confluent_kafka import (
-    Consumer,
-    ConsumerGroupTopicPartitions,
     KafkaError,
     KafkaException,
     Producer,
     TopicCollection,
-    TopicPartition,
 )
 from confluent_kafka.admin import (
     AdminClient,
@@ -30,9 +26,10 @@ from confluent_kafka.admin import (
 )
 from confluent_kafka.cimpl import NewTopic
 
-from infra.runtime.kafka import client_config, consumer_config, producer_config
+from infra.runtime.kafka import client_config, producer_config
 from infra.runtime.settings import Settings
-from infra.security.reconcile import Held, _exactly
+from infra.security.reconcile import Held, exactly
+from tests.kit.wire import NotLetIn, Wire
 
 Said = dict[str, str | None]
 _DONE = {
@@ -40,6 +37,10 @@ _DONE = {
     KafkaError._UNKNOWN_PARTITION, KafkaError.GROUP_ID_NOT_FOUND, KafkaError.INVALID_PARTITIONS, KafkaError.RESOURCE_NOT_FOUND,
 }  # fmt: skip
 """Answers that come only after the broker has allowed the question."""
+
+
+_ANSWER_S = 15.0
+"""A bare request is answered within this, if only by a closed connection."""
 
 
 class Probes:
@@ -52,33 +53,36 @@ class Probes:
     def topics(self, operation: str, names: Sequence[str]) -> Said:
         """An operation of `TOPIC_OPERATIONS` on topics."""
         work: Mapping[str, Callable[[Sequence[str]], Said]] = {
-            "read": self._read, "list": self._list, "describe": self._describe, "describe configs": self._describe_configs,
-            "alter configs": self._alter_configs, "alter partitions": self._partitions, "truncate": self._truncate,
-            "create": self._create, "write": self._write, "delete": self._delete,
-        }  # fmt: skip
+            "fetch": lambda names: self._wire(Wire.fetch, names),
+            "produce": lambda names: self._wire(Wire.produce, names, "INVALID_RECORD"),
+            "truncate": lambda names: self._wire(Wire.delete_records, names),
+            "list": self._list,
+            "describe": self._describe,
+            "describe configs": self._describe_configs,
+            "alter configs": self._alter_configs,
+            "alter partitions": self._partitions,
+            "create": self._create,
+            "write": self._write,
+            "delete": self._delete,
+        }
         return work[operation](names)
 
     def groups(self, operation: str, names: Sequence[str]) -> Said:
         """`describe group`, or `commit`: an offset in the group's name, which takes the right to read in it."""
         if operation == "describe group":
             return self._futures(self._admin.describe_consumer_groups(list(names), request_timeout=self._wait))
-        place = TopicPartition("no.such.topic", 0, 0)
-        found: Said = {}
-        for name in names:  # the client takes one group at a time
-            asked = [ConsumerGroupTopicPartitions(name, [place])]
-            found |= self._futures(
-                self._admin.alter_consumer_group_offsets(asked, request_timeout=self._wait), _group_said
-            )
-        return found
+        return self._wire(Wire.commit, names, "TOPIC_AUTHORIZATION_FAILED")  # of a topic, once the group is allowed
 
-    def transactions(self, names: Sequence[str]) -> Said:
-        """Taking over a transactional.id."""
+    def transactions(self, operation: str, names: Sequence[str]) -> Said:
+        """Taking over a transactional.id: as a client does (`transactional id`), or the request itself (`init producer`)."""
+        if operation == "init producer":
+            return self._wire(Wire.init_producer, names)
         with ThreadPoolExecutor(8) as pool:
             return dict(zip(names, pool.map(self._take_over, names), strict=True))
 
     def cluster(self, operation: str) -> str | None:
         """An operation of `CLUSTER_OPERATIONS`."""
-        nothing = _exactly(Held("User:nobody", "topic", "no-such-topic", "literal", "read", "no-such-host"))
+        nothing = exactly(Held("User:nobody", "topic", "no-such-topic", "literal", "read", "no-such-host"))
         nobody = UserScramCredentialDeletion("nobody", ScramMechanism.SCRAM_SHA_512)
         whole = ConfigResource(ConfigResource.Type.BROKER, "1")
         broker = ConfigResource(
@@ -94,20 +98,16 @@ class Probes:
         }
         return next(iter(self._futures(calls[operation]()).values()))
 
-    def _read(self, names: Sequence[str]) -> Said:
-        config = consumer_config(self._settings, "matrix", **{"enable.partition.eof": True, "log_level": 0})
-        consumer = Consumer(config)
-        found: Said = {}
+    def _wire(self, ask: Callable[[Wire, Sequence[str]], Said], names: Sequence[str], allowed: str = "") -> Said:
+        """The request itself, whatever an ordinary client would ask first. `allowed`: the error that says it was let do it."""
         try:
-            consumer.assign([TopicPartition(n, 0, 0) for n in names])
-            until = time.monotonic() + self._wait
-            while len(found) < len(names) and time.monotonic() < until:
-                message = consumer.poll(0.1)
-                if message is not None and (topic := message.topic()) in names and topic not in found:
-                    found[topic] = _said(message.error())
-        finally:
-            consumer.close()
-        return {n: found.get(n, "no answer") for n in names}
+            with Wire(self._settings, _ANSWER_S) as wire:
+                said = ask(wire, names)
+        except NotLetIn as error:
+            return dict.fromkeys(names, str(error))
+        except OSError as error:
+            return dict.fromkeys(names, type(error).__name__)
+        return {n: None if said[n] == allowed else said[n] for n in names}
 
     def _list(self, names: Sequence[str]) -> Said:
         try:
@@ -135,10 +135,6 @@ class Probes:
         asked = [NewPartitions(n, 9) for n in names]
         return self._futures(self._admin.create_partitions(asked, validate_only=True, request_timeout=self._wait))
 
-    def _truncate(self, names: Sequence[str]) -> Said:
-        asked = [TopicPartition(n, 0, 0) for n in names]
-        return self._futures(self._admin.delete_records(asked, request_timeout=self._wait))
-
     def _create(self, names: Sequence[str]) -> Said:
         asked = [NewTopic(n, 1) for n in names]
         return self._futures(self._admin.create_topics(asked, validate_only=True, request_timeout=self._wait))
@@ -152,7 +148,7 @@ class Probes:
         found: Said = {}
         for name in names:
             producer.produce(name, b"probe", b"probe", partition=0, on_delivery=_note(found, name))
-        producer.flush(self._wait + 5)
+        producer.flush(self._wait + 1)
         return {n: found.get(n, "no answer") for n in names}
 
     def _take_over(self, name: str) -> str | None:
@@ -164,29 +160,20 @@ class Probes:
             return _said(error.args[0])
         return None
 
-    def _futures(self, answers: Mapping[Any, Any], said: Callable[[Any], str | None] = lambda _: None) -> Said:
-        return {
-            getattr(k, "topic", None) or getattr(k, "name", None) or str(k): self._answer(f, said)
-            for k, f in answers.items()
-        }
+    def _futures(self, answers: Mapping[Any, Any]) -> Said:
+        return {getattr(k, "topic", None) or getattr(k, "name", None) or str(k): _answer(f) for k, f in answers.items()}
 
-    @staticmethod
-    def _answer(future: Any, said: Callable[[Any], str | None]) -> str | None:
-        try:
-            return said(future.result())
-        except KafkaException as error:
-            return _said(error.args[0])
+
+def _answer(future: Any) -> str | None:
+    try:
+        future.result()
+    except KafkaException as error:
+        return _said(error.args[0])
+    return None
 
 
 def _said(error: KafkaError | None) -> str | None:
     return None if error is None or error.code() in _DONE else error.name()
-
-
-def _group_said(answer: ConsumerGroupTopicPartitions) -> str | None:
-    """The group's refusal; that we may not read the topic says we were let into the group."""
-    errors: Iterable[KafkaError] = [p.error for p in answer.topic_partitions or () if p.error is not None]
-    refused = [e for e in errors if e.code() != KafkaError.TOPIC_AUTHORIZATION_FAILED]
-    return _said(refused[0]) if refused else None
 
 
 def _note(found: Said, name: str) -> Callable[[KafkaError | None, Any], None]:

@@ -8,17 +8,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from infra.security.principals import User
 from schemas import ids
 from schemas.policy_log import ContractPublished, Event, GrantEnded, GrantOpened
 from tests.infra.control.world import contract_source, grant
 
 TOPIC_OPERATIONS = (
-    "read", "list", "describe", "describe configs", "alter configs", "alter partitions", "truncate", "create", "write", "delete",
+    "fetch", "produce", "list", "describe", "describe configs", "alter configs", "alter partitions", "truncate", "create", "write", "delete",
 )  # fmt: skip
 """In the order they are tried: what changes something comes last."""
 GROUP_OPERATIONS = ("describe group", "commit")
 CLUSTER_OPERATIONS = ("alter acls", "alter credentials", "describe broker", "alter broker")
-OPERATIONS = (*TOPIC_OPERATIONS, *GROUP_OPERATIONS, "transactional id", *CLUSTER_OPERATIONS)
+TRANSACTION_OPERATIONS = ("transactional id", "init producer")
+OPERATIONS = (*TOPIC_OPERATIONS, *GROUP_OPERATIONS, *TRANSACTION_OPERATIONS, *CLUSTER_OPERATIONS)
 
 UNKNOWN = "stranger"
 """A user with a password and no department."""
@@ -26,13 +28,18 @@ UNKNOWN = "stranger"
 
 @dataclass(frozen=True, slots=True)
 class City:
-    """Departments with their users, resources with their providers, grants (id, subscriber, resource, generations, ended)."""
+    """Departments with their systems, resources with their providers, grants (id, subscriber, resource, generations, ended)."""
 
-    users: dict[str, tuple[str, ...]]
+    systems: dict[str, tuple[str, ...]]
     resources: dict[str, str]
     grants: tuple[tuple[str, str, str, int, bool], ...]
     new: tuple[str, ...] = field(default=("src.new", "grant.new.g1", "desk.new", "bus.new", "new"))
     """Topics nobody has made."""
+
+    @property
+    def users(self) -> dict[str, tuple[str, ...]]:
+        """The users of each department."""
+        return {d: tuple(str(User(d, s, 1)) for s in systems) for d, systems in self.systems.items()}
 
     @property
     def everybody(self) -> tuple[str, ...]:
@@ -88,7 +95,7 @@ class City:
             return (user, name) == ("control", ids.EXCHANGE_GROUP) or self._group(user, name)
         if operation == "commit":
             return self._group(user, name)
-        if operation == "transactional id":
+        if operation in TRANSACTION_OPERATIONS:
             return self._transaction(user, name)
         return operation in self._topic(user, name)
 
@@ -98,7 +105,7 @@ class City:
     def _group(self, user: str, name: str) -> bool:
         if name == "bus.control-log":
             return user in ("control", "exchange")
-        if name.startswith("bus."):
+        if name in (ids.EXCHANGE_GROUP, "bus.exchange-replay"):
             return user == "exchange"
         department = self._department(user)
         return department is not None and name == f"{department}:reader"
@@ -115,9 +122,13 @@ class City:
             kept = name.startswith(("bus.", "desk."))
             data = name.startswith(("src.", "quarantine.", "positions.", "grant."))
             managed = {"list", "describe", "describe configs", "alter configs", "truncate", "create", "delete"}
-            return (managed if kept or data else set()) | ({"read", "write"} if kept else set())
-        may = {operation for operation in ("read", "write") if self._data(user, operation, name)}
-        return may | {"list", "describe"} if may else set()
+            return (managed if kept or data else set()) | ({"fetch", "produce", "write"} if kept else set())
+        may: set[str] = set()
+        if self._data(user, "read", name):
+            may |= {"fetch", "list", "describe"}
+        if self._data(user, "write", name):
+            may |= {"produce", "write", "list", "describe"}
+        return may
 
     def _data(self, user: str, operation: str, name: str) -> bool:
         if user == "exchange":
@@ -139,7 +150,7 @@ class City:
 
 
 SMALL = City(
-    users={"scjg": ("scjg-main",), "shuiwu": ("shuiwu-tax",), "wjw": ("wjw-main",)},
+    systems={"scjg": ("main",), "shuiwu": ("tax",), "wjw": ("main",)},
     resources={"scjg.enterprise": "scjg", "wjw.hospital": "wjw"},
     grants=(
         ("shuiwu.enterprise.1", "shuiwu", "scjg.enterprise", 2, False),
@@ -149,16 +160,22 @@ SMALL = City(
 )
 
 LARGE = City(
-    users={
-        "scjg": ("scjg-main", "scjg-gateway"),
-        "scjg.branch": ("scjg-branch",),
-        "gongan": ("gongan-main",),
-        "shuiwu": ("shuiwu-tax", "shuiwu-lake"),
-        "wjw": ("wjw-main",),
-        "tjj": ("tjj-main",),
-        "public": ("public-portal",),
-        "bus": ("bus-company",),
-        "quiet": ("quiet-main",),
+    systems={
+        "scjg": (
+            "main",
+            "gateway",
+        ),
+        "scjg.branch": ("branch",),
+        "gongan": ("main",),
+        "shuiwu": (
+            "tax",
+            "lake",
+        ),
+        "wjw": ("main",),
+        "tjj": ("main",),
+        "public": ("portal",),
+        "bus": ("company",),
+        "quiet": ("main",),
     },
     resources={
         "scjg.enterprise": "scjg",

@@ -6,6 +6,7 @@ import typer
 
 from infra.bus.session import Session
 from infra.bus.verbs import (
+    acls,
     application,
     bench,
     cluster,
@@ -28,6 +29,7 @@ GROUPS = (
     demo,
     cluster,
     principal,
+    acls,
     application,
     identity,
     control,

@@ -1,5 +1,8 @@
 """bus keys: which versions of the master key there are, their rotation, and what of them a subscriber is handed."""
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 from infra.bus.output import confirm, facts, note, table, warn, write
@@ -18,8 +21,8 @@ def add(app: typer.Typer, session: Session) -> None:
 
     @group.callback(
         help=say(
-            "List the versions of the master key; rotate it; hand a subscriber its key.",
-            "列出主密钥各版本; 轮换; 向需求方交付密钥。",
+            "List the versions of the master key; rotate it; back it up; hand a subscriber its key.",
+            "列出主密钥各版本; 轮换; 备份; 向需求方交付密钥。",
         )
     )
     def keys(ctx: typer.Context) -> None:
@@ -57,6 +60,33 @@ def add(app: typer.Typer, session: Session) -> None:
         yes: bool = typer.Option(False, "--yes", "-y", help=yes_help),
     ) -> None:
         _share(session, grant, yes)
+
+    passphrase_file = typer.Option(
+        "--passphrase-file",
+        help=say(
+            "File (0600) with the passphrase; else BUS_PASSPHRASE_FILE, else it is asked for.",
+            "口令文件(0600); 否则取 BUS_PASSPHRASE_FILE, 再否则提示输入。",
+        ),
+    )
+
+    @group.command(
+        help=say(
+            "Write the key ring, wrapped under a passphrase, into a file to be kept elsewhere.",
+            "以口令加密密钥环并写入文件, 供异地保存。",
+        )
+    )
+    def backup(
+        to: Annotated[Path, typer.Option("--to", help=say("The file to write (0600).", "写入的文件(0600)。"))],
+        passphrase: Annotated[Path | None, passphrase_file] = None,
+    ) -> None:
+        _backup(session, to, passphrase)
+
+    @group.command(help=say("Put the key ring of a backup in its place.", "由备份恢复密钥环。"))
+    def restore(
+        file: Annotated[Path, typer.Argument(help=say("What 'backup' wrote.", "由 backup 写入的文件。"))],
+        passphrase: Annotated[Path | None, passphrase_file] = None,
+    ) -> None:
+        _restore(session, file, passphrase)
 
     app.add_typer(group, name="keys", rich_help_panel=say("Sharing", "共享"))
 
@@ -142,6 +172,53 @@ def _rotate(session: Session, window: int, suite: str, yes: bool) -> None:
                 f"Set BUS_KEY_FINGERPRINT to {done.fingerprint}; with the former one nothing starts.",
                 f"请将 BUS_KEY_FINGERPRINT 改为 {done.fingerprint}; 否则将无法启动。",
             ),
+        )
+
+
+def _backup(session: Session, to: Path, passphrase: Path | None) -> None:
+    from infra.bus.passphrase import ask_passphrase
+    from infra.control.key_backup import back_up
+
+    settings = session.settings()
+    done = back_up(settings, to, ask_passphrase(session, passphrase or settings.passphrase_file, new=True))
+    if session.json:
+        facts(session, done)
+        return
+    write(
+        session.say(
+            f"{done.file}: {len(done.versions)} versions, current {done.current} (fingerprint {done.fingerprint}).",
+            f"{done.file}: 共 {len(done.versions)} 个版本, 现行第 {done.current} 版(指纹 {done.fingerprint})。",
+        )
+    )
+    note(
+        session,
+        Text(
+            "Keep it apart from the data, and the passphrase apart from it. After a rotation make another.",
+            "请与数据分开保存, 口令另行保管; 轮换后须重新备份。",
+        ),
+    )
+
+
+def _restore(session: Session, file: Path, passphrase: Path | None) -> None:
+    from infra.bus.passphrase import ask_passphrase
+    from infra.control.key_backup import restore
+
+    settings = session.settings()
+    done = restore(settings, file, ask_passphrase(session, passphrase or settings.passphrase_file, new=False))
+    if session.json:
+        facts(session, done)
+        return
+    where = f"{done.file}: "
+    what = session.say("restored", "已恢复") if done.new else session.say("the same is there already", "已是同一密钥环")
+    more = session.say(
+        f", current version {done.current} (fingerprint {done.fingerprint}).",
+        f", 现行第 {done.current} 版(指纹 {done.fingerprint})。",
+    )
+    write(where + what + more)
+    if done.new:
+        note(
+            session,
+            Text("'bus keys' compares it with the control log.", "可用 'bus keys' 与控制日志核对。"),
         )
 
 

@@ -7,6 +7,7 @@ import typer
 
 from infra.bus.output import confirm, facts, note, table, write
 from infra.bus.session import Session
+from schemas.errors import ConfigError
 from schemas.text import Text
 
 
@@ -35,6 +36,33 @@ def add(app: typer.Typer, session: Session) -> None:
     ) -> None:
         _add(session, department, system, to)
 
+    @group.command(
+        help=say(
+            "How much a system may take, or everybody without a quota of its own. Without numbers: what all may.",
+            "设置某系统(或默认)可占用的吞吐; 不带数值则列出全部配额。",
+        )
+    )
+    def quota(
+        department: str = typer.Argument("", help=say("The department.", "部门。"), show_default=False),
+        system: str = typer.Argument("", help=say("Its system.", "系统。"), show_default=False),
+        write: Annotated[
+            float | None, typer.Option("--write", metavar="MB/s", help=say("It may write.", "写入。"))
+        ] = None,
+        read: Annotated[
+            float | None, typer.Option("--read", metavar="MB/s", help=say("It may read.", "读取。"))
+        ] = None,
+        requests: Annotated[
+            float | None,
+            typer.Option(
+                "--requests",
+                metavar="%",
+                help=say("Time of the broker's threads; it has six.", "占用代理线程时间的百分比(共六个线程)。"),
+            ),
+        ] = None,
+        default: bool = typer.Option(False, "--default", help=say("For everybody without its own.", "设置默认配额。")),
+    ) -> None:
+        _quota(session, (department, system), (write, read, requests), default)
+
     @group.command("list", help=say("Who can log in.", "可登录的用户。"))
     def list_() -> None:
         _list(session)
@@ -50,9 +78,11 @@ def add(app: typer.Typer, session: Session) -> None:
 
 
 def _add(session: Session, department: str, system: str, to: Path) -> None:
+    from infra.bus.progress import progress
     from infra.control.principals import hand_over
 
-    made = hand_over(session.settings().located(), department, system, to)
+    with progress(session) as told:
+        made = hand_over(session.settings().located(), department, system, to, told)
     if session.json:
         facts(session, made)
         return
@@ -74,6 +104,42 @@ def _add(session: Session, department: str, system: str, to: Path) -> None:
         )
 
 
+def _quota(
+    session: Session, system: tuple[str, str], numbers: tuple[float | None, float | None, float | None], default: bool
+) -> None:
+    from infra.bus.progress import progress
+    from infra.control.principals import list_quotas, set_quota
+    from infra.security.quotas import Quota
+
+    say, quota = session.say, Quota(*numbers)
+    whole = all(system) and not default
+    if bool(quota) != (whole or (default and not any(system))) or (any(system) and not all(system)):
+        raise ConfigError(
+            Text(
+                "name a system and numbers, --default and numbers, or nothing.",
+                "请给出系统与数值, 或 --default 与数值, 或都不给。",
+            ),
+            hint=Text(
+                "As in: bus principal quota shuiwu taxes --write 5", "例如: bus principal quota shuiwu taxes --write 5"
+            ),
+        )
+    settings = session.settings().located()
+    with progress(session) as told:
+        found = set_quota(settings, system if whole else None, quota, told) if quota else list_quotas(settings, told)
+    if session.json:
+        facts(session, found)
+        return
+    rows = [
+        [
+            f.user or say("everybody", "默认"),
+            "✓" if f.own else "",
+            *(f"{n:g}" if n else "" for n in (f.write, f.read, f.requests)),
+        ]
+        for f in found
+    ]
+    table([say("user", "用户"), say("its own", "单独设置"), say("write MB/s", "写入 MB/s"), say("read MB/s", "读取 MB/s"), say("requests %", "请求 %")], rows)  # fmt: skip
+
+
 def _list(session: Session) -> None:
     from infra.control.principals import list_principals
 
@@ -87,6 +153,7 @@ def _list(session: Session) -> None:
 
 
 def _retire(session: Session, department: str, system: str, every: bool, yes: bool) -> None:
+    from infra.bus.progress import progress
     from infra.control.principals import retire
 
     what = Text(
@@ -94,7 +161,8 @@ def _retire(session: Session, department: str, system: str, every: bool, yes: bo
         f"确定停用 {department} {system} 的{'全部' if every else '旧'}凭据吗?",
     )
     confirm(session, what, yes=yes)
-    gone = retire(session.settings().located(), department, system, every=every)
+    with progress(session) as told:
+        gone = retire(session.settings().located(), department, system, every=every, told=told)
     if session.json:
         facts(session, {"retired": gone})
     else:

@@ -19,10 +19,11 @@ def taken() -> Iterator[int]:
         yield server.getsockname()[1]
 
 
-def test_chosen_ports_are_free_and_different() -> None:
-    ports = choose(None, None, None)
-    numbers = set(ports.model_dump().values())
-    assert len(numbers) == 3
+@pytest.mark.parametrize(("secure", "listeners"), [(False, 3), (True, 4)])
+def test_chosen_ports_are_free_and_different(secure: bool, listeners: int) -> None:
+    ports = choose(None, None, None, secure=secure)
+    numbers = set(ports.model_dump(exclude_none=True).values())
+    assert len(numbers) == listeners
     assert all(is_free(port) for port in numbers)
 
 

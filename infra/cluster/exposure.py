@@ -1,0 +1,133 @@
+"""What of a cluster others could get at: its files, its listeners, and until when its certificates hold."""
+
+from __future__ import annotations
+
+import datetime as dt
+import ipaddress
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import psutil
+from cryptography import x509
+
+from infra.cluster.check import Check
+from infra.cluster.secured import FOLDER
+from infra.cluster.state import ClusterState
+from schemas.text import Text
+
+_SOON = dt.timedelta(days=60)
+_SHOWN = 3
+
+
+def exposure(home: Path, state: ClusterState, now: dt.datetime) -> Iterator[Check]:
+    """Every check. Never raises for what it finds."""
+    yield _protection(state)
+    yield _files(home)
+    if state.secured:
+        yield _certificates(home / FOLDER, now)
+    if state.processes is not None:
+        yield _listeners((state.processes.broker.pid, state.processes.registry.pid))
+
+
+def _protection(state: ClusterState) -> Check:
+    if state.secured:
+        return Check(
+            "protection",
+            "ok",
+            Text("secured: TLS, passwords, nothing but by ACL.", "已启用安全防护: TLS、口令、按 ACL 授权。"),
+        )
+    return Check(
+        "protection",
+        "warn",
+        Text(
+            "unsecured: whoever can log in to this machine sees all data.", "未加安全防护: 本机用户均可访问全部数据。"
+        ),
+        Text(
+            "For real data: 'bus up --secure' in a folder of its own.", "如有真实数据, 请在新目录中 'bus up --secure'。"
+        ),
+    )
+
+
+def open_to_others(home: Path) -> list[Path]:
+    """Of the files that hold secrets, and the folders that keep others out: those that others may do anything with."""
+    folder = home / FOLDER
+    private = [home, folder, *folder.rglob("*"), home / "broker" / "server.properties"]
+    return [path for path in private if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077]
+
+
+def _files(home: Path) -> Check:
+    wrong = open_to_others(home)
+    if not wrong:
+        return Check("files", "ok", Text("secrets are readable by this user only.", "机密文件仅本用户可读。"))
+    names = ", ".join(str(p) for p in wrong[:_SHOWN]) + (" …" if len(wrong) > _SHOWN else "")
+    return Check(
+        "files",
+        "fail",
+        Text(f"others may get at: {names}.", f"他人可访问: {names}。"),
+        Text(
+            f"Run: chmod -R go= {home}. Then change what was open.",
+            f"请执行: chmod -R go= {home}, 并更换已暴露的凭据。",
+        ),
+    )
+
+
+def _certificates(folder: Path, now: dt.datetime) -> Check:
+    try:
+        found = x509.load_pem_x509_certificates((folder / "broker.pem").read_bytes())
+        ends = min(
+            c.not_valid_after_utc for c in (*found, *x509.load_pem_x509_certificates((folder / "ca.pem").read_bytes()))
+        )
+    except (OSError, ValueError) as error:
+        return Check(
+            "certificates",
+            "fail",
+            Text(
+                f"cannot be read in {folder} ({type(error).__name__}).",
+                f"无法读取 {folder} 中的证书({type(error).__name__})。",
+            ),
+            Text("Put the folder back from a copy.", "请从备份恢复该目录。"),
+        )
+    good = ends - now > _SOON
+    return Check(
+        "certificates",
+        "ok" if good else "warn" if ends > now else "fail",
+        Text(f"valid until {ends:%Y-%m-%d}.", f"有效期至 {ends:%Y-%m-%d}。"),
+        None if good else Text("Plan a cluster with new ones.", "请准备更换证书。"),
+    )
+
+
+def beyond_loopback(pids: Iterable[int]) -> list[str]:
+    """Addresses these processes listen on that other machines can reach. psutil.Error if we may not know."""
+    found = [c.laddr for pid in pids for c in psutil.Process(pid).net_connections() if c.status == psutil.CONN_LISTEN]
+    return sorted({f"{address.ip}:{address.port}" for address in found if not is_loopback(address.ip)})
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches what listens there."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.removeprefix("::ffff:")).is_loopback
+    except ValueError:
+        return False
+
+
+def _listeners(pids: Iterable[int]) -> Check:
+    try:
+        wide = beyond_loopback(pids)
+    except psutil.Error as error:
+        return Check(
+            "listeners",
+            "warn",
+            Text(f"cannot be seen ({type(error).__name__}).", f"无法查看({type(error).__name__})。"),
+            Text("Run it as the user the cluster runs as.", "请以运行集群的用户执行。"),
+        )
+    if not wide:
+        return Check("listeners", "ok", Text("all on loopback.", "均仅监听本机。"))
+    return Check(
+        "listeners",
+        "fail",
+        Text(f"other machines can reach {', '.join(wide)}.", f"其他主机可访问 {', '.join(wide)}。"),
+        Text("'bus down', then 'bus up' writes the configuration anew.", "先 'bus down' 再 'bus up', 将重写配置。"),
+    )
