@@ -92,15 +92,18 @@ def add(app: typer.Typer, session: Session) -> None:
         if application is not None:
             _of_application(session, application, grant, (contract, events), key_file, limit)
         elif contract is None or grant is None or events is None:
-            raise ConfigError(
-                Text(
-                    "it takes --contract, --grant and --events, or --application.",
-                    "须给出 --contract、--grant 与 --events, 或 --application。",
-                ),
-                where="bus preview",
-            )
+            raise _missing({"--contract": contract, "--grant": grant, "--events": events})
         else:
             _preview(session, contract, Path(grant), events, key_file, limit)
+
+
+def _missing(given: dict[str, Path | str | None]) -> ConfigError:
+    first = next(name for name, value in given.items() if value is None)
+    return ConfigError(
+        Text(f"Missing option '{first}'.", f"缺少参数 {first}。"),
+        where="bus preview",
+        hint=Text("For an application: --application ID.", "预览申请请用: --application 编号。"),
+    )
 
 
 _GENERATED = 6

@@ -15,7 +15,7 @@ from tests.infra.bus.command import bus
 WRONG = [
     (("nosuch",), 2, "No such command 'nosuch'", "没有这个命令"),
     (("grants", "--nosuch"), 2, "No such option", "没有选项 --nosuch"),
-    (("preview",), 2, "it takes --contract", "--contract"),
+    (("preview",), 2, "Missing option '--contract'", "缺少参数 --contract"),
     (("up", "--kafka-port", "x"), 2, "Invalid value for '--kafka-port'", "参数 --kafka-port 的值有误"),
     (("apply",), 2, "which files or folders", "请指明文件或目录"),
     (("apply", "absent.yaml"), 2, "cannot be read", "无法读取"),
