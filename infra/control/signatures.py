@@ -11,6 +11,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from infra.runtime.signers import wrong_key
 from schemas.errors import ConfigError
 from schemas.signature import Signature, key_id, parse_signature
 from schemas.text import Text
@@ -64,22 +65,9 @@ def _private_key(path: Path) -> Ed25519PrivateKey:
     try:
         key = load_pem_private_key(text.encode(), None)
     except TypeError as error:
-        raise _wrong(path, "the private key is encrypted with a password.", "私钥带有口令。") from error
+        raise wrong_key(path, "the private key is encrypted with a password.", "私钥带有口令。") from error
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise _wrong(path, "not a private key in PEM.", "不是 PEM 格式的私钥。") from error
+        raise wrong_key(path, "not a private key in PEM.", "不是 PEM 格式的私钥。") from error
     if not isinstance(key, Ed25519PrivateKey):
-        raise _wrong(path, "not an Ed25519 key.", "不是 Ed25519 密钥。")
+        raise wrong_key(path, "not an Ed25519 key.", "不是 Ed25519 密钥。")
     return key
-
-
-def _wrong(path: Path, en: str, zh: str) -> ConfigError:
-    return ConfigError(
-        Text(en, zh),
-        where=str(path),
-        hint=Text(
-            "Make a pair: openssl genpkey -algorithm ed25519 -out PRIVATE.pem; "
-            "openssl pkey -in PRIVATE.pem -pubout -out DEPARTMENT.pub",
-            "生成密钥对: openssl genpkey -algorithm ed25519 -out PRIVATE.pem; "
-            "openssl pkey -in PRIVATE.pem -pubout -out DEPARTMENT.pub",
-        ),
-    )

@@ -13,7 +13,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from infra.runtime.kafka import MAX_MESSAGE_BYTES, await_topics
+from infra.runtime.kafka import MAX_MESSAGE_BYTES, await_topics, passes
 from schemas.errors import PermanentError, TransientError
 from schemas.ids import DEAD_LETTER_TOPIC, grant_topic, positions_topic, quarantine_topic, source_topic
 from schemas.text import Text
@@ -105,11 +105,7 @@ def delete(client: AdminClient, names: list[str]) -> None:
 def refused(error: KafkaException, where: str | None = None) -> PermanentError | TransientError:
     """What the cluster answered, as our error: out of reach is transient, everything else is not."""
     answer: KafkaError = error.args[0]
-    if answer.retriable() or answer.code() in (
-        KafkaError._TRANSPORT,
-        KafkaError._TIMED_OUT,
-        KafkaError._ALL_BROKERS_DOWN,
-    ):
+    if passes(answer):
         return TransientError(
             Text(f"the Kafka cluster does not answer: {answer.str()}.", f"Kafka 集群无响应: {answer.str()}。"),
             where=where,

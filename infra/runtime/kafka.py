@@ -108,6 +108,14 @@ def admin(settings: Settings) -> AdminClient:
     return AdminClient(client_config(settings))
 
 
+def passes(error: KafkaError) -> bool:
+    """Whether an answer may be another one later: the cluster is out of reach or busy, and nobody's mistake."""
+    return error.retriable() or error.code() in _OUT_OF_REACH
+
+
+_OUT_OF_REACH = (KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN)
+
+
 def begin_transactions(producer: Producer, timeout_s: float, topic: str | None = None) -> None:
     """`init_transactions`, without the 500 ms librdkafka waits when no broker is connected at that moment.
 

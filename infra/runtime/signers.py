@@ -220,7 +220,7 @@ def _department(path: Path) -> str:
 def _public_keys(path: Path) -> dict[str, Ed25519PublicKey]:
     blocks = _PEM.findall(read_text(path))
     if not blocks:
-        raise _wrong(path, "holds no public key in PEM.", "不含 PEM 格式的公钥。")
+        raise wrong_key(path, "holds no public key in PEM.", "不含 PEM 格式的公钥。")
     keys = [_public_key(path, block) for block in blocks]
     return {key_id(key.public_bytes_raw()): key for key in keys}
 
@@ -229,13 +229,14 @@ def _public_key(path: Path, block: str) -> Ed25519PublicKey:
     try:
         key = load_pem_public_key(block.encode())
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise _wrong(path, "not a public key in PEM.", "不是 PEM 格式的公钥。") from error
+        raise wrong_key(path, "not a public key in PEM.", "不是 PEM 格式的公钥。") from error
     if not isinstance(key, Ed25519PublicKey):
-        raise _wrong(path, "not an Ed25519 key.", "不是 Ed25519 密钥。")
+        raise wrong_key(path, "not an Ed25519 key.", "不是 Ed25519 密钥。")
     return key
 
 
-def _wrong(path: Path, en: str, zh: str) -> ConfigError:
+def wrong_key(path: Path, en: str, zh: str) -> ConfigError:
+    """A key file that is none, and how one is made."""
     return ConfigError(
         Text(en, zh),
         where=str(path),

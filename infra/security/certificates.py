@@ -15,12 +15,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_pem_private_key,
-)
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 _YEARS = 10
@@ -45,25 +40,20 @@ def certificates(folder: Path) -> Certificates:
     folder.mkdir(mode=0o700, exist_ok=True)
     folder.chmod(0o700)
     found = Certificates(folder / "ca.pem", folder / "broker.pem", folder / "admin.pem", folder / "admin.key")
-    key_file = folder / "ca.key"
     if not found.admin.exists():  # written last: with it the folder is whole
-        authority_key = ec.generate_private_key(ec.SECP256R1())
-        authority = _signed(_name("exchange-bus"), authority_key, None, authority_key)
-        write_private(key_file, _key_text(authority_key))
-        write_private(found.authority, _text(authority))
-        for name, certificate_file, own_key_file in (
-            (BROKER, found.broker, found.broker),
-            (ADMIN, found.admin, found.admin_key),
-        ):
-            key = ec.generate_private_key(ec.SECP256R1())
-            certificate = _signed(_name(name), key, authority, authority_key)
-            if own_key_file == certificate_file:
-                write_private(certificate_file, _key_text(key) + _text(certificate))
-            else:
-                write_private(own_key_file, _key_text(key))
-                write_private(certificate_file, _text(certificate))
-    load_pem_private_key(key_file.read_bytes(), None)
+        _make(found, folder / "ca.key")
     return found
+
+
+def _make(found: Certificates, authority_key_file: Path) -> None:
+    authority_key, broker_key, admin_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(3))
+    authority = _signed(_name("exchange-bus"), authority_key, None, authority_key)
+    write_private(authority_key_file, _key_text(authority_key))
+    write_private(found.authority, _text(authority))
+    broker = _signed(_name(BROKER), broker_key, authority, authority_key)
+    write_private(found.broker, _key_text(broker_key) + _text(broker))
+    write_private(found.admin_key, _key_text(admin_key))
+    write_private(found.admin, _text(_signed(_name(ADMIN), admin_key, authority, authority_key)))
 
 
 def write_private(path: Path, text: str) -> None:

@@ -22,6 +22,7 @@ from confluent_kafka.admin._scram import (  # not exported to type checkers, tho
     UserScramCredentialUpsertion,
 )
 
+from infra.runtime.kafka import passes
 from schemas.errors import PermanentError, TransientError
 from schemas.ids import check_id
 from schemas.text import Text
@@ -56,9 +57,10 @@ class NewUser:
 def read_user(name: str) -> User | None:
     """The system a user belongs to; None for the bus's own and for names that are none of ours."""
     found = _USER.match(name)
-    if found is None:
+    try:
+        return User(check_id(found[1]), check_id(found[2]), int(found[3])) if found else None
+    except ValueError:  # made by hand; it belongs to nobody, and so may do nothing
         return None
-    return User(check_id(found[1]), check_id(found[2]), int(found[3]))
 
 
 def users_by_department(names: Iterable[str]) -> dict[str, Sequence[str]]:
@@ -116,7 +118,7 @@ def _alter(
 
 def _refused(error: KafkaException) -> PermanentError | TransientError:
     answer: KafkaError = error.args[0]
-    if answer.retriable() or answer.code() in (KafkaError._TRANSPORT, KafkaError._TIMED_OUT):
+    if passes(answer):
         return TransientError(
             Text(f"the Kafka cluster does not answer: {answer.name()}.", f"Kafka 集群无响应: {answer.name()}。")
         )

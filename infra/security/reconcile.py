@@ -14,6 +14,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._acl import AclBinding, AclBindingFilter, AclOperation, AclPermissionType
 from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
 
+from infra.runtime.kafka import passes
 from infra.security.acls import Acl
 from schemas.errors import PermanentError, TransientError
 from schemas.text import Text
@@ -176,11 +177,7 @@ def exactly(held: Held) -> AclBindingFilter:
 def refused(error: KafkaException) -> PermanentError | TransientError:
     """What the cluster answered, as our error."""
     answer: KafkaError = error.args[0]
-    if answer.retriable() or answer.code() in (
-        KafkaError._TRANSPORT,
-        KafkaError._TIMED_OUT,
-        KafkaError._ALL_BROKERS_DOWN,
-    ):
+    if passes(answer):
         return TransientError(
             Text(f"the Kafka cluster does not answer: {answer.name()}.", f"Kafka 集群无响应: {answer.name()}。"),
             where="ACL",

@@ -19,6 +19,7 @@ from infra.control.principals import hand_over, list_principals, retire
 from infra.runtime.kafka import admin, client_config, producer_config
 from infra.runtime.settings import Settings
 from infra.security.acls import EXCHANGE
+from infra.security.principals import users_by_department
 from schemas.errors import ConfigError
 from schemas.text import Text
 from tests.infra.security.conftest import SecureCluster
@@ -128,3 +129,7 @@ def test_an_unsecured_folder_is_not_secured_behind_its_data(tmp_path: Path) -> N
     with pytest.raises(ConfigError, match="unsecured") as caught:
         up(tmp_path, tied=True, secure=True)
     assert isinstance(caught.value.hint, Text)
+
+
+def test_a_user_somebody_named_by_hand_belongs_to_no_department() -> None:
+    assert users_by_department(["Tax Office~web~1", "shuiwu~web~0", "shuiwu~web~2"]) == {"shuiwu": ["shuiwu~web~2"]}
