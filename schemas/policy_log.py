@@ -231,12 +231,28 @@ class PolicyState:
         )
         old, ended = self.grants.get(event.grant.id), self.ended
         if old is not None:
-            if event.generation <= old.generation:
-                return replace(self, epoch=offset)  # a replayed or raced command: the first one stands
+            if event.generation <= old.generation or _resurrects(old, event):
+                return replace(
+                    self, epoch=offset
+                )  # a replayed or raced command, or an old document: the first one stands
             if old.ended is None:
                 old = replace(old, ended=offset, ended_at=event.at, end_reason="superseded")
             ended = (*ended, old)
         return replace(self, epoch=offset, grants={**self.grants, event.grant.id: new}, ended=ended)
+
+
+def _resurrects(old: GrantInForce, event: GrantOpened) -> bool:
+    """Whether an opening brings back what is over, or puts an older document in the place of a newer one.
+
+    What has ended comes back as a higher version only; what is suspended also as the very same document. An approval is of
+    one document, so that no two of one version follow each other where grants carry approvals.
+    """
+    version, before = event.grant.version, old.grant.version
+    same = event.grant == old.grant
+    if old.ended is not None:
+        resumed = old.end_reason == "suspended" and same
+        return version <= before and not resumed
+    return version < before or (version == before and not same and event.approval is not None)
 
 
 def _announced(keys: dict[int, AnnouncedKey], event: KeysAnnounced) -> dict[int, AnnouncedKey]:

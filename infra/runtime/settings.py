@@ -60,7 +60,7 @@ class Settings(BaseSettings):
     """Where the embedded cluster's files are downloaded from; without, Maven's mirrors, else its default repository."""
     signers: Path | None = None
     """Folder that says who may sign: `<department>.yaml` (people with roles and keys) and `<department>.pub` (PEM). With it,
-    nothing is released under a grant that both sides have not signed."""
+    nothing is released under a grant that both sides have not signed. With SASL_SSL the exchange does not start without."""
     provider_roles: Annotated[tuple[str, ...], NoDecode] = ("head", "data_office")
     """Roles that sign for a provider, separated by commas."""
     subscriber_roles: Annotated[tuple[str, ...], NoDecode] = ("head", "data_office")
