@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -38,10 +39,20 @@ class GrantEnd:
     at: int | None
     next_generation: int | None = None
     next_topic: str | None = None
+    destroy_by: dt.date | None = None
+    """The last day by which what was received is to be destroyed, and that confirmed."""
 
     @property
     def message(self) -> Text:
         """What it means for the subscriber, and how to go on."""
+        if self.destroy_by is not None:
+            return Text(
+                f"grant {self.grant} has ended ({self.reason}); everything released before its end was read. Destroy all that "
+                f"was received under it by {self.destroy_by}, copies too, and confirm it: "
+                f"bus destroyed {self.grant} --statement TEXT",
+                f"授权 {self.grant} 已终止({self.reason}); 终止前放行的内容已全部读取。请于 {self.destroy_by} 前销毁依此获得的全部"
+                f"数据(含副本), 并予以确认: bus destroyed {self.grant} --statement 说明",
+            )
         if self.next_generation is None:
             return Text(
                 f"grant {self.grant} has ended ({self.reason}); everything released before its end was read.",
@@ -158,7 +169,7 @@ class Subscriber:
         reason = life.end_reason or "ended"
         later = self._watch.successor(life)
         then = (None, None) if later is None else (later.generation, later.topic)
-        self.ended = GrantEnd(life.grant.id, life.generation, reason, life.ended_at, *then)
+        self.ended = GrantEnd(life.grant.id, life.generation, reason, life.ended_at, *then, destroy_by=life.destroy_by)
         return self.settle()
 
     def _batch(self, records: Sequence[ViewEvent | Tombstone]) -> Batch:

@@ -61,12 +61,15 @@ class GrantOpened(Model):
 
 
 class GrantEnded(Model):
-    """A grant's generation ends here. Nothing is released under it at or after this epoch."""
+    """A grant's generation ends here. Nothing is released under it at or after this epoch. What is suspended has ended too, and
+    may end once more, for good: its epoch stays the first one."""
 
     kind: Literal["grant.ended"] = "grant.ended"
     grant: Id
     generation: int
     reason: EndReason
+    destroy_by: dt.date | None = None
+    """The last day by which the subscriber destroys what it received and confirms it (Art. 27)."""
     at: int
     by: str
 
@@ -165,6 +168,7 @@ class GrantInForce:
     ended_at: int | None = None
     end_reason: str | None = None
     fence: dict[int, int] | None = None
+    destroy_by: dt.date | None = None
     contract: Contract | None = field(default=None, repr=False)
     """The resource's contract when it was opened: what its approvers saw."""
     approval: Approval | None = field(default=None, repr=False)
@@ -209,10 +213,8 @@ class PolicyState:
             return replace(self, epoch=offset, ended=_fenced(self.ended, event))
         if isinstance(event, GrantFenced):
             changed = replace(current, fence=event.offsets)
-        elif current.ended is None:
-            changed = replace(current, ended=offset, ended_at=event.at, end_reason=event.reason)
         else:
-            changed = current
+            changed = _over(current, offset, event)
         return replace(self, epoch=offset, grants={**self.grants, event.grant: changed})
 
     def _opened(self, offset: int, event: GrantOpened) -> PolicyState:
@@ -239,6 +241,14 @@ class PolicyState:
                 old = replace(old, ended=offset, ended_at=event.at, end_reason="superseded")
             ended = (*ended, old)
         return replace(self, epoch=offset, grants={**self.grants, event.grant.id: new}, ended=ended)
+
+
+def _over(current: GrantInForce, offset: int, event: GrantEnded) -> GrantInForce:
+    if current.ended is None:
+        current = replace(current, ended=offset, ended_at=event.at)
+    elif current.end_reason != "suspended":
+        return current  # the first end stands
+    return replace(current, end_reason=event.reason, destroy_by=event.destroy_by)
 
 
 def _resurrects(old: GrantInForce, event: GrantOpened) -> bool:

@@ -1,6 +1,7 @@
 """What the control plane can be asked to do: plain functions with settings in and facts out. The `bus` command prints them."""
 
 from infra.control.apply import apply_contract, apply_files, apply_grant
+from infra.control.cascade import Scope, terminate
 from infra.control.facts import (
     Applied,
     ContractApplied,
@@ -16,7 +17,8 @@ from infra.control.facts import (
 from infra.control.keys import list_keys, rotate, share
 from infra.control.listing import list_grants, state
 from infra.control.reap import KEEP_S, reap
-from infra.control.revoke import revoke
+from infra.control.resume import resume
+from infra.control.revoke import revoke, revoke_all
 
 __all__ = [
     "KEEP_S",
@@ -29,6 +31,7 @@ __all__ = [
     "Reaped",
     "Rotated",
     "RuleApplied",
+    "Scope",
     "SharedKey",
     "apply_contract",
     "apply_files",
@@ -36,8 +39,11 @@ __all__ = [
     "list_grants",
     "list_keys",
     "reap",
+    "resume",
     "revoke",
+    "revoke_all",
     "rotate",
     "share",
     "state",
+    "terminate",
 ]

@@ -48,6 +48,7 @@ def _facts(g: GrantInForce, found: PolicyState, now: int, signers: Signers) -> G
         end_reason=g.end_reason,
         fence=g.fence,
         withheld=withheld,
+        destroy_by=None if g.destroy_by is None else g.destroy_by.isoformat(),
     )
 
 

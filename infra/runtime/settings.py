@@ -65,6 +65,8 @@ class Settings(BaseSettings):
     """Roles that sign for a provider, separated by commas."""
     subscriber_roles: Annotated[tuple[str, ...], NoDecode] = ("head", "data_office")
     """Roles that sign for a subscriber, separated by commas."""
+    destroy_within_days: Annotated[int, Field(ge=1)] = 10
+    """Calendar days within which a subscriber destroys what it received under a grant that has ended, and confirms it."""
     identity: Path | None = None
     """Private key (PEM, Ed25519, 0600) of the person who runs this: what is done is signed with it."""
     department: str | None = None
