@@ -168,8 +168,8 @@ class Subscriber:
     def _end(self, life: GrantInForce) -> Batch | None:
         reason = life.end_reason or "ended"
         later = self._watch.successor(life)
-        then = (None, None) if later is None else (later.generation, later.topic)
-        self.ended = GrantEnd(life.grant.id, life.generation, reason, life.ended_at, *then, destroy_by=life.destroy_by)
+        generation, topic = (None, None) if later is None else (later.generation, later.topic)
+        self.ended = GrantEnd(life.grant.id, life.generation, reason, life.ended_at, generation, topic, life.destroy_by)
         return self.settle()
 
     def _batch(self, records: Sequence[ViewEvent | Tombstone]) -> Batch:

@@ -23,10 +23,16 @@ class Scope:
     resource: str | None = None
     purpose: str | None = None
 
-    @property
-    def empty(self) -> bool:
-        """Whether nothing is given: that would be everything, and is not meant."""
-        return (self.department, self.resource, self.purpose) == (None, None, None)
+    def check(self) -> None:
+        """ConfigError if nothing is given: that would be everything, and is not meant."""
+        if (self.department, self.resource, self.purpose) == (None, None, None):
+            raise ConfigError(
+                Text(
+                    "say a department, a resource or a purpose: all grants at once are not meant.",
+                    "请指明部门、资源或用途: 不会一次终止全部授权。",
+                ),
+                where="bus terminate",
+            )
 
     def concerned(self, state: PolicyState) -> list[GrantInForce]:
         """Grants that have not ended for good, by id: suspended ones too, so that nobody resumes them."""
@@ -49,7 +55,7 @@ def terminate(settings: Settings, scope: Scope, *, by: str = "bus", now_ms: int 
     Which these are is decided in the command's turn at the log: what was opened since somebody looked ends too.
     Raises ConfigError for an empty scope and if nothing is concerned; for the rest what `revoke_all` says holds.
     """
-    _say_something(scope)
+    scope.check()
 
     def choose(state: PolicyState) -> list[GrantInForce]:
         found = scope.concerned(state)
@@ -61,14 +67,3 @@ def terminate(settings: Settings, scope: Scope, *, by: str = "bus", now_ms: int 
         return found
 
     return end_chosen(settings, choose, "revoked", by, now_ms)
-
-
-def _say_something(scope: Scope) -> None:
-    if scope.empty:
-        raise ConfigError(
-            Text(
-                "say a department, a resource or a purpose: all grants at once are not meant.",
-                "请指明部门、资源或用途: 不会一次终止全部授权。",
-            ),
-            where="bus terminate",
-        )
