@@ -24,6 +24,8 @@ from schemas.text import Text
 from schemas.validation import Model
 
 EndReason = Literal["revoked", "suspended", "expired", "withdrawn"]
+FOR_GOOD = ("revoked", "withdrawn")
+"""Decisions that end also what is suspended. Time does not: what is suspended past its validity does not go on anyway."""
 
 
 class ContractPublished(Model):
@@ -62,7 +64,7 @@ class GrantOpened(Model):
 
 class GrantEnded(Model):
     """A grant's generation ends here. Nothing is released under it at or after this epoch. What is suspended has ended too, and
-    may end once more, for good: its epoch stays the first one."""
+    may be ended once more, for good (`FOR_GOOD`): its epoch stays the first one."""
 
     kind: Literal["grant.ended"] = "grant.ended"
     grant: Id
@@ -246,7 +248,7 @@ class PolicyState:
 def _over(current: GrantInForce, offset: int, event: GrantEnded) -> GrantInForce:
     if current.ended is None:
         current = replace(current, ended=offset, ended_at=event.at)
-    elif current.end_reason != "suspended":
+    elif current.end_reason != "suspended" or event.reason not in FOR_GOOD:
         return current  # the first end stands
     return replace(current, end_reason=event.reason, destroy_by=event.destroy_by)
 

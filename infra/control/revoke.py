@@ -17,7 +17,7 @@ from infra.runtime.settings import Settings
 from schemas.clock import shanghai_date
 from schemas.errors import ConfigError
 from schemas.ids import source_topic
-from schemas.policy_log import EndReason, GrantEnded, GrantInForce, PolicyState
+from schemas.policy_log import FOR_GOOD, EndReason, GrantEnded, GrantInForce, PolicyState
 from schemas.text import Text
 
 _ATTEMPTS = 5
@@ -101,8 +101,8 @@ def to_end(state: PolicyState, grant_id: str, reason: EndReason) -> GrantInForce
 
 
 def _news(grant: GrantInForce, reason: EndReason) -> bool:
-    """Whether its end is still to be written: it goes on, or is suspended and shall end for good."""
-    return grant.ended is None or (grant.end_reason == "suspended" and reason != "suspended")
+    """Whether its end is still to be written: it goes on, or is suspended and is revoked."""
+    return grant.ended is None or (grant.end_reason == "suspended" and reason in FOR_GOOD)
 
 
 def _event(grant: GrantInForce, reason: EndReason, day: dt.date | None, now: int, by: str) -> GrantEnded:

@@ -242,3 +242,10 @@ def test_of_two_signed_documents_of_one_version_the_first_stands() -> None:
     state = PolicyState().after(0, opened_as(1, 2, approved=True))
     assert state.after(1, opened_as(2, 2, approved=True, purpose="another")).grants[ID].generation == 1
     assert state.after(1, opened_as(2, 3, approved=True, purpose="another")).grants[ID].generation == 2
+
+
+def test_what_is_suspended_is_ended_for_good_by_a_decision_where_it_was_suspended() -> None:
+    day = dt.date(2026, 12, 4)
+    revoked = ended(reason="revoked").model_copy(update={"destroy_by": day})
+    found = fold(opened(), ended(reason="suspended"), revoked, ended(reason="withdrawn")).grants[ID]
+    assert (found.ended, found.end_reason, found.destroy_by) == (1, "revoked", day)
