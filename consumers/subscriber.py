@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -44,19 +45,28 @@ class GrantEnd:
     next_topic: str | None = None
     cut_off: bool = False
     """The broker refused to hand out what was left before the fence: access ends with the grant, read or not."""
+    destroy_by: dt.date | None = None
+    """The last day by which what was received is to be destroyed, and that confirmed."""
 
     @property
     def message(self) -> Text:
         """What it means for the subscriber, and how to go on."""
         if self.next_generation is None and self.cut_off:
-            return Text(
-                f"grant {self.grant} has ended ({self.reason}); what had not been read by then can be read no longer.",
-                f"授权 {self.grant} 已终止({self.reason}); 当时尚未读取的内容不再可读。",
+            en, zh = "what had not been read by then can be read no longer.", "当时尚未读取的内容不再可读。"
+        else:
+            en, zh = "everything released before its end was read.", "终止前放行的内容已全部读取。"
+        if self.destroy_by is not None:
+            en += (
+                f" Destroy all that was received under it by {self.destroy_by}, copies too, and confirm it: "
+                f"bus destroyed {self.grant} --statement TEXT"
+            )
+            zh += (
+                f"请于 {self.destroy_by} 前销毁依此获得的全部数据(含副本), 并予以确认: "
+                f"bus destroyed {self.grant} --statement 说明"
             )
         if self.next_generation is None:
             return Text(
-                f"grant {self.grant} has ended ({self.reason}); everything released before its end was read.",
-                f"授权 {self.grant} 已终止({self.reason}); 终止前放行的内容已全部读取。",
+                f"grant {self.grant} has ended ({self.reason}); {en}", f"授权 {self.grant} 已终止({self.reason}); {zh}"
             )
         return Text(
             f"grant {self.grant} was amended: generation {self.generation} has ended and generation "
@@ -187,14 +197,9 @@ class Subscriber:
     def _end(self, life: GrantInForce, *, cut_off: bool = False) -> Batch | None:
         reason = life.end_reason or "ended"
         later = self._watch.successor(life)
+        generation, topic = (None, None) if later is None else (later.generation, later.topic)
         self.ended = GrantEnd(
-            life.grant.id,
-            life.generation,
-            reason,
-            life.ended_at,
-            later.generation if later else None,
-            later.topic if later else None,
-            cut_off,
+            life.grant.id, life.generation, reason, life.ended_at, generation, topic, cut_off, life.destroy_by
         )
         return self.settle()
 

@@ -24,6 +24,8 @@ from schemas.text import Text
 from schemas.validation import Model
 
 EndReason = Literal["revoked", "suspended", "expired", "withdrawn"]
+FOR_GOOD = ("revoked", "withdrawn")
+"""Decisions that end also what is suspended. Time does not: what is suspended past its validity does not go on anyway."""
 
 
 class ContractPublished(Model):
@@ -61,12 +63,15 @@ class GrantOpened(Model):
 
 
 class GrantEnded(Model):
-    """A grant's generation ends here. Nothing is released under it at or after this epoch."""
+    """A grant's generation ends here. Nothing is released under it at or after this epoch. What is suspended has ended too, and
+    may be ended once more, for good (`FOR_GOOD`): its epoch stays the first one."""
 
     kind: Literal["grant.ended"] = "grant.ended"
     grant: Id
     generation: int
     reason: EndReason
+    destroy_by: dt.date | None = None
+    """The last day by which the subscriber destroys what it received and confirms it (Art. 27)."""
     at: int
     by: str
 
@@ -165,6 +170,7 @@ class GrantInForce:
     ended_at: int | None = None
     end_reason: str | None = None
     fence: dict[int, int] | None = None
+    destroy_by: dt.date | None = None
     contract: Contract | None = field(default=None, repr=False)
     """The resource's contract when it was opened: what its approvers saw."""
     approval: Approval | None = field(default=None, repr=False)
@@ -209,10 +215,8 @@ class PolicyState:
             return replace(self, epoch=offset, ended=_fenced(self.ended, event))
         if isinstance(event, GrantFenced):
             changed = replace(current, fence=event.offsets)
-        elif current.ended is None:
-            changed = replace(current, ended=offset, ended_at=event.at, end_reason=event.reason)
         else:
-            changed = current
+            changed = _over(current, offset, event)
         return replace(self, epoch=offset, grants={**self.grants, event.grant: changed})
 
     def _opened(self, offset: int, event: GrantOpened) -> PolicyState:
@@ -231,12 +235,36 @@ class PolicyState:
         )
         old, ended = self.grants.get(event.grant.id), self.ended
         if old is not None:
-            if event.generation <= old.generation:
-                return replace(self, epoch=offset)  # a replayed or raced command: the first one stands
+            if event.generation <= old.generation or _resurrects(old, event):
+                return replace(
+                    self, epoch=offset
+                )  # a replayed or raced command, or an old document: the first one stands
             if old.ended is None:
                 old = replace(old, ended=offset, ended_at=event.at, end_reason="superseded")
             ended = (*ended, old)
         return replace(self, epoch=offset, grants={**self.grants, event.grant.id: new}, ended=ended)
+
+
+def _over(current: GrantInForce, offset: int, event: GrantEnded) -> GrantInForce:
+    if current.ended is None:
+        current = replace(current, ended=offset, ended_at=event.at)
+    elif current.end_reason != "suspended" or event.reason not in FOR_GOOD:
+        return current  # the first end stands
+    return replace(current, end_reason=event.reason, destroy_by=event.destroy_by)
+
+
+def _resurrects(old: GrantInForce, event: GrantOpened) -> bool:
+    """Whether an opening brings back what is over, or puts an older document in the place of a newer one.
+
+    What has ended comes back as a higher version only; what is suspended also as the very same document. An approval is of
+    one document, so that no two of one version follow each other where grants carry approvals.
+    """
+    version, before = event.grant.version, old.grant.version
+    same = event.grant == old.grant
+    if old.ended is not None:
+        resumed = old.end_reason == "suspended" and same
+        return version <= before and not resumed
+    return version < before or (version == before and not same and event.approval is not None)
 
 
 def _announced(keys: dict[int, AnnouncedKey], event: KeysAnnounced) -> dict[int, AnnouncedKey]:

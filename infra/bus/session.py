@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
 import os
-import socket
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -44,12 +42,10 @@ class Session:
 
     @property
     def person(self) -> str:
-        """Who runs this, as evidence in the control log."""
-        try:
-            name = getpass.getuser()
-        except (KeyError, OSError):
-            name = str(os.getuid())
-        return f"{name}@{socket.gethostname()}"
+        """Who runs this, as evidence in the control log. What `infra.bus.actor` says of errors holds."""
+        from infra.bus.actor import actor
+
+        return actor(self.settings())
 
 
 def read_globals(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Session, list[str]]:

@@ -2,6 +2,7 @@
 
 from infra.control.access import AclFacts, repair_acls, show_acls
 from infra.control.apply import apply_contract, apply_files, apply_grant
+from infra.control.cascade import Scope, terminate
 from infra.control.facts import (
     Applied,
     ContractApplied,
@@ -17,7 +18,8 @@ from infra.control.facts import (
 from infra.control.keys import list_keys, rotate, share
 from infra.control.listing import list_grants, state
 from infra.control.reap import KEEP_S, reap
-from infra.control.revoke import revoke
+from infra.control.resume import resume
+from infra.control.revoke import revoke, revoke_all
 
 __all__ = [
     "KEEP_S",
@@ -31,6 +33,7 @@ __all__ = [
     "Reaped",
     "Rotated",
     "RuleApplied",
+    "Scope",
     "SharedKey",
     "apply_contract",
     "apply_files",
@@ -39,9 +42,12 @@ __all__ = [
     "list_keys",
     "reap",
     "repair_acls",
+    "resume",
     "revoke",
+    "revoke_all",
     "rotate",
     "share",
     "show_acls",
     "state",
+    "terminate",
 ]

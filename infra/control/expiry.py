@@ -9,6 +9,7 @@ from infra.control import topics
 from infra.control.facts import Fence
 from infra.control.fences import Ending, fence_all
 from infra.control.listing import state
+from infra.control.revoke import destroy_by
 from infra.runtime.kafka import admin
 from infra.runtime.policy_log import ControlLog, Overtaken
 from infra.runtime.settings import Settings
@@ -42,7 +43,15 @@ def end_expired(
         with ControlLog(settings) as log:
             over = expired(log.state, now_ms)
             events = [
-                GrantEnded(grant=g.grant.id, generation=g.generation, reason="expired", at=now_ms, by=by) for g in over
+                GrantEnded(
+                    grant=g.grant.id,
+                    generation=g.generation,
+                    reason="expired",
+                    destroy_by=destroy_by(settings, "expired", now_ms),
+                    at=now_ms,
+                    by=by,
+                )
+                for g in over
             ]
             try:
                 log.append(events)

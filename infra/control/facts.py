@@ -43,6 +43,8 @@ class Fence:
     """From writing that event until no worker could release any more."""
     fenced_out: tuple[str, ...] = ()
     """transactional.ids of workers that did not answer and were shut out."""
+    destroy_by: str | None = None
+    """The last day by which the subscriber destroys what it received; None for what is suspended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,8 @@ class GrantFacts:
     fence: dict[int, int] | None
     withheld: Text | None = None
     """Why nothing is released under it, if it is withheld."""
+    destroy_by: str | None = None
+    """The last day by which its subscriber destroys what it received, once it has ended for good."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 
 from infra.control.facts import GrantFacts
+from infra.runtime.approvals import doubt
 from infra.runtime.policy_log import PolicyReader
 from infra.runtime.settings import Settings
+from infra.runtime.signers import Signers, read_signers
 from schemas.clock import start_of_day_ms
 from schemas.policy_log import GrantInForce, PolicyState
 from schemas.text import Text
@@ -24,12 +26,13 @@ def list_grants(settings: Settings, *, ended: bool = False, now_ms: int | None =
     now = int(time.time() * 1000) if now_ms is None else now_ms
     found = state(settings)
     every = [*found.ended, *found.grants.values()] if ended else [g for g in found.grants.values() if g.ended is None]
-    return [_facts(g, found, now) for g in sorted(every, key=lambda g: (g.grant.id, g.generation))]
+    signers = read_signers(settings.signers, settings.provider_roles, settings.subscriber_roles)
+    return [_facts(g, found, now, signers) for g in sorted(every, key=lambda g: (g.grant.id, g.generation))]
 
 
-def _facts(g: GrantInForce, found: PolicyState, now: int) -> GrantFacts:
+def _facts(g: GrantInForce, found: PolicyState, now: int, signers: Signers) -> GrantFacts:
     waiting = start_of_day_ms(g.grant.valid.from_) > now
-    withheld = _withheld(g, found)
+    withheld = _withheld(g, found, signers)
     return GrantFacts(
         grant=g.grant.id,
         generation=g.generation,
@@ -45,13 +48,18 @@ def _facts(g: GrantInForce, found: PolicyState, now: int) -> GrantFacts:
         end_reason=g.end_reason,
         fence=g.fence,
         withheld=withheld,
+        destroy_by=None if g.destroy_by is None else g.destroy_by.isoformat(),
     )
 
 
-def _withheld(g: GrantInForce, found: PolicyState) -> Text | None:
-    """Why the exchange releases nothing under a grant that has not ended, as far as contract and grant tell."""
+def _withheld(g: GrantInForce, found: PolicyState, signers: Signers) -> Text | None:
+    """Why the exchange releases nothing under a grant that has not ended, as far as contract, grant and
+    the signers known here tell."""
     if g.ended is not None:
         return None
     known = found.contracts.get(g.grant.resource)
     view = view_in_force(known.contract if known else None, g)
-    return view.why if isinstance(view, Suspension) else None
+    if known is None or isinstance(view, Suspension):
+        return view.why if isinstance(view, Suspension) else None
+    unproven = doubt(g, known.contract, signers)
+    return None if unproven is None else unproven.why

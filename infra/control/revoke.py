@@ -1,10 +1,11 @@
-"""A grant ends: at once in the control log, provably a moment later in the data path."""
+"""Grants end: at once in the control log, provably a moment later in the data path. One or thousands, in one append."""
 
 from __future__ import annotations
 
+import datetime as dt
 import time
-
-from confluent_kafka.admin import AdminClient
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from infra.control.facts import Fence
 from infra.control.fences import Ending, fence_all
@@ -13,61 +14,82 @@ from infra.control.workers import prepare
 from infra.runtime.kafka import admin
 from infra.runtime.policy_log import ControlLog, Overtaken
 from infra.runtime.settings import Settings
+from schemas.clock import shanghai_date
 from schemas.errors import ConfigError
 from schemas.ids import source_topic
-from schemas.policy_log import EndReason, GrantEnded, GrantInForce, PolicyState
+from schemas.policy_log import FOR_GOOD, EndReason, GrantEnded, GrantInForce, PolicyState
 from schemas.text import Text
 
 _ATTEMPTS = 5
+Choice = Callable[[PolicyState], Sequence[GrantInForce]]
+"""Which grants end, decided from the log as it is within the command's turn."""
 
 
 def revoke(
     settings: Settings, grant_id: str, *, reason: EndReason = "revoked", by: str = "bus", now_ms: int | None = None
 ) -> Fence:
-    """End a grant, wait until no worker can release under it any more, and return where that was.
+    """End one grant. What `revoke_all` says holds."""
+    return revoke_all(settings, [grant_id], reason=reason, by=by, now_ms=now_ms)[0]
 
-    A grant that has ended but whose fence was never written (an earlier command was interrupted) gets its fence.
-    Raises ConfigError for a grant that does not exist or has ended, TransientError if a worker neither answers nor can be
-    shut out: the grant has ended then, and the same command again completes the fence.
+
+def revoke_all(
+    settings: Settings,
+    grant_ids: Sequence[str],
+    *,
+    reason: EndReason = "revoked",
+    by: str = "bus",
+    now_ms: int | None = None,
+) -> list[Fence]:
+    """End grants, all or none, wait until no worker can release under any of them, and return where that was.
+
+    A grant that has ended but whose fence was never written (an earlier command was interrupted) gets its fence; one that is
+    suspended ends for good, where it was suspended.
+    Raises ConfigError for a grant that does not exist or has ended (nothing was written), TransientError if a worker neither
+    answers nor can be shut out: the grants have ended then, and the same command again completes the fences.
     """
+    wanted = list(dict.fromkeys(grant_ids))
+    return end_chosen(settings, lambda state: [to_end(state, g, reason) for g in wanted], reason, by, now_ms)
+
+
+def end_chosen(settings: Settings, choose: Choice, reason: EndReason, by: str, now_ms: int | None) -> list[Fence]:
+    """End whatever `choose` says. What `revoke_all` says holds; nothing chosen: nothing written."""
     now = int(time.time() * 1000) if now_ms is None else now_ms
     started = time.monotonic()
     client = admin(settings)
     prepare(client)
     for attempt in range(1, _ATTEMPTS + 1):
         with ControlLog(settings) as log:
+            chosen = choose(log.state)
+            day = destroy_by(settings, reason, now)
             try:
-                ended = _end(log, grant_id, reason, by, now)
+                log.append([_event(g, reason, day, now, by) for g in chosen if _news(g, reason)])
             except Overtaken:
                 if attempt == _ATTEMPTS:
                     raise
                 continue  # insists: stopping takes precedence over whatever other command is running
-            ending = _ending(client, ended)
-            return fence_all(settings, [ending], started=started, now_ms=now, client=client, log=log)[0]
+            counts = partition_counts(client)
+            endings = [_ending(counts, log.state.grants[g.grant.id]) for g in chosen]
+            fences = fence_all(settings, endings, started=started, now_ms=now, client=client, log=log)
+            return [_told(f, log.state) for f in fences]
     raise AssertionError("unreachable")
 
 
-def _end(log: ControlLog, grant_id: str, reason: EndReason, by: str, now: int) -> GrantInForce:
-    current = _to_end(log.state, grant_id)
-    if current.ended is None:
-        log.append([GrantEnded(grant=grant_id, generation=current.generation, reason=reason, at=now, by=by)])
-    return log.state.grants[grant_id]
+def destroy_by(settings: Settings, reason: EndReason, now_ms: int) -> dt.date | None:
+    """The last day by which what was received under a grant that ends now is destroyed; None for what is only suspended."""
+    if reason == "suspended":
+        return None
+    return shanghai_date(now_ms) + dt.timedelta(days=settings.destroy_within_days)
 
 
-def _ending(client: AdminClient, grant: GrantInForce) -> Ending:
-    resource = grant.grant.resource
-    assert grant.ended is not None
-    return Ending(grant, resource, partition_counts(client).get(source_topic(resource), 0), grant.ended)
-
-
-def _to_end(state: PolicyState, grant_id: str) -> GrantInForce:
+def to_end(state: PolicyState, grant_id: str, reason: EndReason) -> GrantInForce:
+    """The grant, if it can end so. ConfigError if there is none, or it has ended for good (or suspended, is suspended)."""
     current = state.grants.get(grant_id)
     if current is None:
         raise ConfigError(
             Text(f"there is no grant '{grant_id}'.", f"没有授权 '{grant_id}'。"),
             hint=Text("'bus grants' lists them.", "可用 'bus grants' 查看。"),
         )
-    if current.ended is not None and current.fence is not None:
+    if current.ended is not None and current.fence is not None and not _news(current, reason):
         raise ConfigError(
             Text(
                 f"grant '{grant_id}' has ended already ({current.end_reason}).",
@@ -76,3 +98,23 @@ def _to_end(state: PolicyState, grant_id: str) -> GrantInForce:
             hint=Text("'bus grants --all' shows since when.", "可用 'bus grants --all' 查看时间。"),
         )
     return current
+
+
+def _news(grant: GrantInForce, reason: EndReason) -> bool:
+    """Whether its end is still to be written: it goes on, or is suspended and is revoked."""
+    return grant.ended is None or (grant.end_reason == "suspended" and reason in FOR_GOOD)
+
+
+def _event(grant: GrantInForce, reason: EndReason, day: dt.date | None, now: int, by: str) -> GrantEnded:
+    return GrantEnded(grant=grant.grant.id, generation=grant.generation, reason=reason, destroy_by=day, at=now, by=by)
+
+
+def _ending(counts: Mapping[str, int], grant: GrantInForce) -> Ending:
+    resource = grant.grant.resource
+    assert grant.ended is not None
+    return Ending(grant, resource, counts.get(source_topic(resource), 0), grant.ended)
+
+
+def _told(fence: Fence, state: PolicyState) -> Fence:
+    day = state.grants[fence.grant].destroy_by
+    return replace(fence, destroy_by=None if day is None else day.isoformat())

@@ -65,11 +65,13 @@ class Settings(BaseSettings):
     """Where the embedded cluster's files are downloaded from; without, Maven's mirrors, else its default repository."""
     signers: Path | None = None
     """Folder that says who may sign: `<department>.yaml` (people with roles and keys) and `<department>.pub` (PEM). With it,
-    nothing is released under a grant that both sides have not signed."""
+    nothing is released under a grant that both sides have not signed. With SASL_SSL the exchange does not start without."""
     provider_roles: Annotated[tuple[str, ...], NoDecode] = ("head", "data_office")
     """Roles that sign for a provider, separated by commas."""
     subscriber_roles: Annotated[tuple[str, ...], NoDecode] = ("head", "data_office")
     """Roles that sign for a subscriber, separated by commas."""
+    destroy_within_days: Annotated[int, Field(ge=1)] = 10
+    """Calendar days within which a subscriber destroys what it received under a grant that has ended, and confirms it."""
     identity: Path | None = None
     """Private key (PEM, Ed25519, 0600) of the person who runs this: what is done is signed with it."""
     department: str | None = None

@@ -16,7 +16,8 @@ from infra.runtime.metrics import serve
 from infra.runtime.policy_log import PolicyReader
 from infra.runtime.registry import Registry
 from infra.runtime.settings import Settings
-from schemas.errors import TransientError
+from infra.runtime.signers import Signers, read_signers
+from schemas.errors import ConfigError, TransientError
 from schemas.ids import EXCHANGE_GROUP, check_id, source_topic
 from schemas.text import Text
 from stream_apps.exchange import telemetry
@@ -25,6 +26,7 @@ from stream_apps.exchange.key_watch import KeyWatch
 from stream_apps.exchange.outbox import Outbox
 from stream_apps.exchange.policy_watch import PolicyWatch
 from stream_apps.exchange.replay import Replayer
+from stream_apps.exchange.signer_watch import SignerWatch
 from stream_apps.exchange.tools import Tools
 from stream_apps.exchange.topics import KnownTopics
 from stream_apps.exchange.views import RuleBook
@@ -46,6 +48,7 @@ def run_exchange(settings: Settings, *, instance: str | None = None, metrics_por
     """
     settings = settings.located("exchange")
     name = check_id(instance) if instance else secrets.token_hex(4)
+    signers = trusted(settings)
     ring = held_keys(settings).ring
     registry, client = Registry(settings), admin(settings)
     port = serve(settings.metrics_host, metrics_port) if metrics_port is not None else None
@@ -56,7 +59,7 @@ def run_exchange(settings: Settings, *, instance: str | None = None, metrics_por
     seen = witness(settings, name) if instance else Witness()
     tools = Tools(
         outbox,
-        RuleBook(ring, registry),
+        RuleBook(ring, registry, signers),
         KnownTopics(client),
         KeyHash(ring),
         lambda places: _begins(client, places),
@@ -66,6 +69,8 @@ def run_exchange(settings: Settings, *, instance: str | None = None, metrics_por
     try:
         worker.watch.start()
         ring.verify(worker.watch.state.keys)
+        if signers.folder is None:
+            telemetry.not_verified()
         telemetry.started(name, outbox.transaction, port)
         gc.collect()
         gc.freeze()
@@ -91,15 +96,18 @@ class _Worker:
         on_units(self.app, self.exchange.handle)
         self.replayer = Replayer(self.exchange, settings, self._failed)
         self.keys = KeyWatch(self.exchange, lambda: held_keys(settings).ring, self._failed)
+        self.signers = SignerWatch(settings, self.exchange.trust, self._failed)
 
     def run(self) -> None:
         """Until told to stop; raises what ended it otherwise."""
         self.replayer.start()
         self.keys.start()
+        self.signers.start()
         run_app(self.app)
 
     def stop(self) -> None:
         """End the threads."""
+        self.signers.stop()
         self.keys.stop()
         self.replayer.stop()
         self.watch.stop()
@@ -112,6 +120,24 @@ class _Worker:
 
     def _topics(self) -> list[str]:
         return [source_topic(resource) for resource in sorted(self.watch.state.contracts)]
+
+
+def trusted(settings: Settings) -> Signers:
+    """Whose signatures open grants. ConfigError where the cluster is a secured one and nobody has said whose: there the log
+    is not what decides, and without signers anybody who comes to write it would."""
+    if settings.signers is None and settings.security_protocol == "SASL_SSL":
+        raise ConfigError(
+            Text(
+                "on a secured cluster the exchange releases only what both sides have signed, and it is not said who may sign.",
+                "在启用安全的集群上, 交换程序仅放行双方已签名的授权, 但未指明签名人名册。",
+            ),
+            where="BUS_SIGNERS",
+            hint=Text(
+                "Set BUS_SIGNERS to the folder of signers (<department>.yaml, <department>.pub).",
+                "请将 BUS_SIGNERS 设为签名人名册目录(<部门>.yaml、<部门>.pub)。",
+            ),
+        )
+    return read_signers(settings.signers, settings.provider_roles, settings.subscriber_roles)
 
 
 def _begins(client: AdminClient, places: Sequence[Place]) -> Mapping[Place, int]:

@@ -187,6 +187,21 @@ def keys_not_renewed(error: BaseException) -> None:
     _log.warning("keys_not_renewed", error=error)
 
 
+def not_verified() -> None:
+    """No folder of signers is set: grants are executed as they stand in the log, whoever wrote them."""
+    _log.warning("grants_not_verified")
+
+
+def signers_changed(people: int) -> None:
+    """Other people, keys or roles may sign than before; every grant is judged again."""
+    _log.info("signers_changed", count=people)
+
+
+def signers_not_read(error: BaseException) -> None:
+    """The folder of signers cannot be read: nobody signs, so nothing is released, until it can."""
+    _log.error("signers_not_read", error=error)
+
+
 def started(instance: str, transaction: str, port: int | None) -> None:
     """The worker is ready."""
     _log.info("started", instance=instance, transaction=transaction, port=port)

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from infra.runtime.approvals import doubt
 from infra.runtime.registry import Registry
+from infra.runtime.signers import NOBODY, Signers
 from schemas.codec import ChangeDecoder, Codec, codec_for
 from schemas.contract import Contract
 from schemas.errors import PermanentError
@@ -53,6 +55,8 @@ class RuleBook:
     ring: KeyRing
     """As the custodian gave it last."""
     registry: Registry
+    signers: Signers = NOBODY
+    """Whose signatures open a grant. Without a folder, none is asked for."""
     _bounded: KeyRing | None = None
     """`ring` as far as the control log lets it serve."""
     _state: PolicyState | None = None
@@ -84,6 +88,10 @@ class RuleBook:
         """From now on these keys. What is compiled is compiled again."""
         self.ring, self._bounded, self._state = ring, None, None
 
+    def trust(self, signers: Signers) -> None:
+        """From now on these people sign. What is compiled is judged again."""
+        self.signers, self._rules, self._state = signers, {}, None
+
     def _keys(self, state: PolicyState) -> None:
         """The ring as it may serve in a state; where it serves otherwise than before, nothing compiled holds."""
         self.ring.verify(state.keys)
@@ -106,6 +114,9 @@ class RuleBook:
         view = view_in_force(contract, grant)
         if isinstance(view, Suspension):
             return Withheld(grant, view.word)
+        unproven = doubt(grant, contract, self.signers)
+        if unproven is not None:
+            return Withheld(grant, unproven.word)
         ring = self._bounded or self.ring
         version = grant.key_version if view.keyed else ring.current  # without masks that need keys, any will do
         if version not in ring.secrets:

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from infra.runtime.signers import Signers
 from schemas.errors import TransientError
 from schemas.ids import resource_of, source_topic
 from schemas.key_ring import KeyRing
@@ -285,6 +286,11 @@ class Exchange:
         with self.lock:
             self.tools.book.renew(ring)
             self.tools.hashed.renew(ring)
+
+    def trust(self, signers: Signers) -> None:
+        """From now on these people's signatures open grants."""
+        with self.lock:
+            self.tools.book.trust(signers)
 
     def _policy_changed(self, state: PolicyState) -> None:
         with self.lock:

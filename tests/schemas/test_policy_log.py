@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 from typing import Any
 
 import pytest
 
+from schemas.approval import Approval, Countersign
 from schemas.combination_rule import parse_rule
 from schemas.errors import PermanentError
 from schemas.grant import parse_grant
@@ -198,3 +200,52 @@ def test_the_first_announcement_of_a_key_fixes_the_secret_and_a_later_one_only_m
 def test_a_log_of_before_there_were_announcements_pins_nothing() -> None:
     assert fold(published(), opened()).keys == {}
     assert fold(published(), opened()).grants[ID].key_version == 1
+
+
+def opened_as(generation: int, version: int, *, approved: bool = False, **changes: Any) -> GrantOpened:
+    grant = parse_grant(grant_document(id=ID, version=version, **changes))
+    signed = Countersign(by="li", signature=Signature(key="0" * 16, value=base64.b64encode(bytes(64)).decode()))
+    approval = Approval(application="app.1", subscriber=signed) if approved else None
+    return opened(generation).model_copy(update={"grant": grant, "approval": approval})
+
+
+@pytest.mark.parametrize(
+    ("reason", "version", "changes", "back"),
+    [
+        ("revoked", 2, {}, False),
+        ("revoked", 1, {}, False),
+        ("revoked", 3, {}, True),
+        ("expired", 2, {}, False),
+        ("withdrawn", 2, {}, False),
+        ("suspended", 2, {}, True),
+        ("suspended", 2, {"purpose": "another"}, False),
+        ("suspended", 1, {}, False),
+        ("suspended", 3, {"purpose": "another"}, True),
+    ],
+)
+def test_what_has_ended_comes_back_as_a_higher_version_only_and_what_is_suspended_also_as_it_was(
+    reason: str, version: int, changes: dict[str, Any], back: bool
+) -> None:
+    state = PolicyState().after(0, opened_as(1, 2)).after(1, ended(1, reason))
+    after = state.after(2, opened_as(2, version, **changes))
+    assert (after.grants[ID].generation == 2, after.epoch) == (back, 2)
+
+
+def test_an_older_document_never_takes_the_place_of_a_newer_one() -> None:
+    state = PolicyState().after(0, opened_as(1, 2, approved=True))
+    assert state.after(1, opened_as(2, 1, approved=True)).grants[ID].generation == 1
+    assert state.after(1, opened_as(2, 1)).grants[ID].generation == 1
+    assert state.after(1, opened_as(2, 2, approved=True)).grants[ID].generation == 2, "renewed under other keys"
+
+
+def test_of_two_signed_documents_of_one_version_the_first_stands() -> None:
+    state = PolicyState().after(0, opened_as(1, 2, approved=True))
+    assert state.after(1, opened_as(2, 2, approved=True, purpose="another")).grants[ID].generation == 1
+    assert state.after(1, opened_as(2, 3, approved=True, purpose="another")).grants[ID].generation == 2
+
+
+def test_what_is_suspended_is_ended_for_good_by_a_decision_where_it_was_suspended() -> None:
+    day = dt.date(2026, 12, 4)
+    revoked = ended(reason="revoked").model_copy(update={"destroy_by": day})
+    found = fold(opened(), ended(reason="suspended"), revoked, ended(reason="withdrawn")).grants[ID]
+    assert (found.ended, found.end_reason, found.destroy_by) == (1, "revoked", day)

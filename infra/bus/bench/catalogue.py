@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 
-from infra.bus.bench import exchange, latency, many, policy
+from infra.bus.bench import exchange, latency, many, policy, revocation
 from infra.bus.throwaway import throwaway_cluster
 from infra.cluster import Progress
 from infra.runtime.settings import Settings
@@ -79,10 +79,17 @@ def bench_policy(bench: Bench) -> dict[str, Any]:
     return policy.measure(2 if bench.quick else 25)
 
 
+def bench_revocation(bench: Bench) -> dict[str, Any]:
+    """From the command that ends a grant to the last record its subscriber gets, by each way; grant to first record."""
+    with bench.cluster("revocation") as settings:
+        return revocation.measure(settings, 5 if bench.quick else 50, bench.folder / "work", bench.say)
+
+
 BENCHES: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "policy": bench_policy,
     "exchange": bench_exchange,
     "latency": bench_latency,
+    "revocation": bench_revocation,
 }
 
 

@@ -26,6 +26,8 @@ def write_page(folder: Path, path: Path) -> None:
         parts.append(_policy(found["policy"]))
     if "latency" in found:
         parts.append(_latency(found["latency"]))
+    if "revocation" in found:
+        parts.append(_revocation(found["revocation"]))
     path.write_text("\n".join(parts))
 
 
@@ -70,6 +72,25 @@ def _latency(found: dict[str, Any]) -> str:
         f"## Latency ({_machine(found)}, {found['events_per_second']} events/s for {found['seconds']} s)\n\n"
         f"Publish acknowledged to row committed in SQLite: p50 {took['p50']} ms, p99 {took['p99']} ms, max {took['max']} ms.\n"
     )
+
+
+def _revocation(found: dict[str, Any]) -> str:
+    lines = [
+        f"## Revocation ({_machine(found)}, {found['events_per_second']:,} events/s, {found['repetitions']} repetitions, "
+        f"{found['protocol']})",
+        "",
+        "Milliseconds from before the command that ends a grant to the last record its subscriber gets.",
+        "",
+        "| ended | way | p50 | p99 | max | within 1 s |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    lines += [
+        f"| {w['ended']} | {w['way']} | {w['p50']} | {w['p99']} | {w['max']} | {w['within_1_s']} |"
+        for w in found["last_record_ms"]
+    ]
+    first = found["grant_to_first_record_ms"][0]
+    lines += ["", f"Grant to first record: p50 {first['p50']} ms, p99 {first['p99']} ms, max {first['max']} ms."]
+    return "\n".join([*lines, f"Records past a fence: {found['records_past_fence']}.", ""])
 
 
 def _machine(found: dict[str, Any]) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from infra.bus.output import confirm, facts, note, table, warn, write
+from infra.bus.output import confirm, facts, note, table, warn
 from infra.bus.session import Session
 from schemas.text import Text
 
@@ -34,17 +34,17 @@ def add(app: typer.Typer, session: Session) -> None:
         _apply(session, [*(paths or []), *(file or [])], dry_run)
 
     @app.command(
-        rich_help_panel=panel, help=say("End a grant, and prove where it ended.", "终止授权, 并给出终止位点。")
+        rich_help_panel=panel, help=say("End grants, and prove where they ended.", "终止授权, 并给出终止位点。")
     )
     def revoke(
-        grant: str = typer.Argument(help=say("Its id.", "授权编号。")),
+        grants: Annotated[list[str], typer.Argument(help=say("Their ids.", "授权编号。"), show_default=False)],
         reason: str = typer.Option(
             "revoked",
             help=say("revoked, suspended, expired or withdrawn.", "revoked、suspended、expired 或 withdrawn。"),
         ),
         yes: bool = typer.Option(False, "--yes", "-y", help=yes_help),
     ) -> None:
-        _revoke(session, grant, reason, yes)
+        _revoke(session, grants, reason, yes)
 
     @app.command(rich_help_panel=panel, help=say("Which grants there are.", "列出授权。"))
     def grants(
@@ -142,10 +142,11 @@ def _detail(session: Session, fact: Any) -> str:
     return ", ".join(words)
 
 
-def _revoke(session: Session, grant: str, reason: str, yes: bool) -> None:
+def _revoke(session: Session, grants: list[str], reason: str, yes: bool) -> None:
     from typing import get_args
 
-    from infra.control import revoke
+    from infra.bus.verbs.ends import show_fences
+    from infra.control import revoke_all
     from schemas.errors import ConfigError
     from schemas.policy_log import EndReason
 
@@ -157,23 +158,11 @@ def _revoke(session: Session, grant: str, reason: str, yes: bool) -> None:
             ),
             where="--reason",
         )
-    settings = session.settings().located()
-    confirm(session, Text(f"End grant {grant} now?", f"确定立即终止授权 {grant} 吗?"), yes=yes)
-    fence = revoke(settings, grant, reason=reason, by=session.person)  # type: ignore[arg-type]  # checked above
-    if session.json:
-        facts(session, fence)
-        return
-    write(
-        session.say(
-            f"{grant} ended in {fence.milliseconds:.0f} ms; nothing is released after these offsets of {fence.topic}:",
-            f"{grant} 已在 {fence.milliseconds:.0f} 毫秒内终止; {fence.topic} 在下列位点之后不再放行:",
-        )
-    )
-    table([session.say("partition", "分区"), session.say("offset", "位点")], sorted(fence.offsets.items()))
-    for worker in fence.fenced_out:
-        warn(
-            session, Text(f"worker {worker} did not answer and was shut out.", f"工作进程 {worker} 无应答, 已被隔离。")
-        )
+    settings, by = session.settings().located(), session.person
+    names = ", ".join(grants)
+    confirm(session, Text(f"End now: {names}?", f"确定立即终止 {names} 吗?"), yes=yes)
+    fences = revoke_all(settings, grants, reason=reason, by=by)  # type: ignore[arg-type]  # checked above
+    show_fences(session, fences, alone=len(grants) == 1)
 
 
 def _grants(session: Session, every: bool) -> None:
@@ -199,11 +188,13 @@ def _grants(session: Session, every: bool) -> None:
             g.resource,
             f"{g.valid_from} / {g.valid_until}",
             g.topic,
+            *([g.destroy_by or ""] if every else []),
         ]
         for g in found
     ]
     headings = [say("grant", "授权"), say("gen.", "代"), say("state", "状态"), say("subscriber", "需求部门")]
-    table([*headings, say("resource", "资源"), say("valid", "有效期"), say("topic", "主题")], rows)
+    headings += [say("resource", "资源"), say("valid", "有效期"), say("topic", "主题")]
+    table([*headings, say("destroy by", "销毁期限")] if every else headings, rows)
     for g in found:
         if g.withheld is not None:
             warn(

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from infra.control.applications import bureau_rules, decision_rules, filing_rules
+from infra.control.applications import bureau_rules, decision_rules, end_rules, filing_rules
 from infra.control.applications.case import Cases
 from infra.runtime.signers import Person, Signers
 
@@ -23,5 +23,7 @@ RULES: Mapping[str, Rule] = {
     "mediated": bureau_rules.mediated,
     "approved": decision_rules.approved,
     "refused": decision_rules.refused,
+    "rectified": end_rules.rectified,
+    "destroyed": end_rules.destroyed,
 }
 """By kind. A deed without a rule has no effect."""

@@ -31,6 +31,7 @@ WHY: Mapping[str, Text] = {
     "partly_approved": Text("the application has been decided: approved in part", "申请已办结: 部分同意"),
     "refused": Text("the application has been refused", "申请未获同意"),
     "withdrawn": Text("the application was withdrawn", "申请已撤回"),
+    "destroyed": Text("the destruction has been confirmed already", "销毁已确认"),
 }
 
 

@@ -14,8 +14,10 @@ from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from consumers.control import GrantWatch
 from consumers.subscriber import Subscriber
-from infra.control import apply_grant, repair_acls, revoke, show_acls, state
+from infra.control import repair_acls, revoke, show_acls, state
 from infra.control.access import AclFacts
+from infra.control.apply import apply_documents
+from infra.control.documents import Documents
 from infra.control.duties import _mend_acls
 from infra.control.followed import Followed
 from infra.runtime.kafka import admin, consumer_config
@@ -25,9 +27,12 @@ from infra.security.follow import follow
 from infra.security.reconcile import Drift, Held, repair
 from producers.run import publish_file
 from schemas.errors import BusError, ConfigError, PermanentError
+from schemas.grant import Grant
 from schemas.ids import desk_topic, grant_topic, own_groups, positions_topic, source_topic
+from stream_apps.policy.compile import compile_view
 from tests.infra.bus.command import bus
 from tests.infra.security.conftest import SecureCluster
+from tests.kit.approving import Office
 from tests.kit.exchange_lab import Lab, Worker, row, within
 from tests.kit.wire import Wire
 
@@ -43,10 +48,19 @@ class City:
     provider: Settings
     subscriber: Settings
     neighbour: Settings
+    office: Office
 
     @property
     def grant(self) -> str:
         return f"{self.lab.word}.g.1"
+
+    def open(self, grant: Grant) -> None:
+        """A grant that both sides sign comes into force."""
+        view = compile_view(self.lab.contract(), grant).fingerprint
+        approval = self.office.approval(grant, view, "provider", "subscriber")
+        documents = Documents((), (("grant", grant),), approvals={grant.id: approval})
+        signing = self.cluster.settings.model_copy(update={"signers": self.office.folder})
+        apply_documents(signing, documents)
 
     def topic(self, generation: int = 1) -> str:
         return grant_topic(self.grant, generation)
@@ -59,16 +73,22 @@ class City:
 def city(secure_cluster: SecureCluster, unique: str, tmp_path: Path) -> City:
     lab = Lab(secure_cluster.settings, unique)
     lab.apply()
-    lab.open()
+    office = Office(tmp_path / "signers")
+    office.admit("provider", unique)
+    office.admit("subscriber", f"{unique}s1")
     people = [secure_cluster.system(d, "main", tmp_path / f"{d}.yaml") for d in (unique, f"{unique}s1", f"{unique}s2")]
-    return City(secure_cluster, lab, *people)
+    city = City(secure_cluster, lab, *people, office)
+    city.open(lab.grant())
+    return city
 
 
 @pytest.fixture
 def exchange(city: City, tmp_path: Path) -> Iterator[None]:
     """The exchange, as its own user."""
     home = Settings(home=city.cluster.home, key_file=city.cluster.key_file)
-    worker = Worker(home, tmp_path / "exchange.log", (city.lab.word,), AS_INSTALLED)
+    worker = Worker(
+        home, tmp_path / "exchange.log", (city.lab.word,), AS_INSTALLED | {"BUS_SIGNERS": str(city.office.folder)}
+    )
     worker.start()
     yield
     worker.stop()
@@ -147,7 +167,7 @@ def test_when_a_grant_is_revoked_the_right_to_read_goes_and_its_deliverer_ends(c
 def test_an_amended_grant_is_read_in_its_new_topic_and_its_former_one_no_longer(city: City) -> None:
     me = f"{city.lab.word}s1"
     city.publish(1)
-    apply_grant(city.cluster.settings, city.lab.grant(fields={"id": "pass"}))
+    city.open(city.lab.grant(fields={"id": "pass"}, version=2))
     within(30, lambda: answer(city.subscriber, me, city.topic(2)) == "record")
     assert answer(city.subscriber, me, city.topic(1)) == REFUSED
 
