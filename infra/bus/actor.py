@@ -7,8 +7,6 @@ import os
 import socket
 
 from infra.runtime.settings import Settings
-from schemas.errors import ConfigError
-from schemas.text import Text
 
 
 def actor(settings: Settings) -> str:
@@ -28,26 +26,14 @@ def actor(settings: Settings) -> str:
 
 
 def _person(settings: Settings) -> str:
-    from infra.control.signatures import sign
-    from infra.runtime.signers import read_signers
+    from infra.control.identity import identity
+    from infra.control.signatures import read_private_key
+    from infra.runtime.signers import signers_of
+    from schemas.signature import key_id
 
-    assert settings.identity is not None
-    said = b"who runs this"
-    signature = sign(settings.identity, said)
-    signers = read_signers(settings.signers, settings.provider_roles, settings.subscriber_roles)
+    signers = signers_of(settings)
     if signers.folder is None:
-        return f"key {signature.key}"
-    person = signers.verify(signature, said)
-    if person is None:
-        raise ConfigError(
-            Text(
-                f"nobody is known by the key {signature.key}.",
-                f"签名人名册中没有使用密钥 {signature.key} 的人员。",
-            ),
-            where="BUS_IDENTITY",
-            hint=Text(
-                "Deposit its public half in the folder BUS_SIGNERS names, or unset BUS_IDENTITY.",
-                "请在 BUS_SIGNERS 目录中登记其公钥, 或取消设置 BUS_IDENTITY。",
-            ),
-        )
+        assert settings.identity is not None
+        return f"key {key_id(read_private_key(settings.identity).public)}"
+    person = identity(settings, signers).person
     return f"{person.id}@{person.department}"

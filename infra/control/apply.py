@@ -27,7 +27,7 @@ from infra.runtime.kafka import admin
 from infra.runtime.policy_log import ControlLog, PolicyReader
 from infra.runtime.registry import Registry
 from infra.runtime.settings import Settings
-from infra.runtime.signers import read_signers
+from infra.runtime.signers import signers_of
 from infra.security.follow import follow
 from schemas.change_event import change_event_schema
 from schemas.clock import shanghai_date
@@ -108,7 +108,7 @@ def apply_documents(
     today = shanghai_date(now)
     client = admin(settings)
     existing = topics.partition_counts(client)
-    signers = read_signers(settings.signers, settings.provider_roles, settings.subscriber_roles)
+    signers = signers_of(settings)
     others = [Applied(file, "other", kind, "skipped") for file, kind in documents.skipped]
     drafts = Drafts(settings, documents.applications) if documents.applications else None
     ring = _keys(settings, dry_run, told) if documents.grants else None

@@ -16,7 +16,7 @@ from platformdirs import user_config_path
 
 from infra.control.signatures import Signing, read_private_key
 from infra.runtime.settings import Settings
-from infra.runtime.signers import Person, Signers, SignersFile, read_signers
+from infra.runtime.signers import Person, Signers, SignersFile, signers_of
 from schemas.errors import ConfigError
 from schemas.ids import check_id
 from schemas.reading_words import of_system
@@ -44,11 +44,6 @@ class IdentityFacts:
     file: Path
     deposited: Path | None = None
     entry: str | None = None
-
-
-def signers_of(settings: Settings) -> Signers:
-    """Everybody who may sign, by the settings."""
-    return read_signers(settings.signers, settings.provider_roles, settings.subscriber_roles)
 
 
 def identity(settings: Settings, signers: Signers) -> Identity:

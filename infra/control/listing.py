@@ -8,7 +8,7 @@ from infra.control.facts import GrantFacts
 from infra.runtime.approvals import doubt
 from infra.runtime.policy_log import PolicyReader
 from infra.runtime.settings import Settings
-from infra.runtime.signers import Signers, read_signers
+from infra.runtime.signers import Signers, signers_of
 from schemas.clock import start_of_day_ms
 from schemas.policy_log import GrantInForce, PolicyState
 from schemas.text import Text
@@ -26,7 +26,7 @@ def list_grants(settings: Settings, *, ended: bool = False, now_ms: int | None =
     now = int(time.time() * 1000) if now_ms is None else now_ms
     found = state(settings)
     every = [*found.ended, *found.grants.values()] if ended else [g for g in found.grants.values() if g.ended is None]
-    signers = read_signers(settings.signers, settings.provider_roles, settings.subscriber_roles)
+    signers = signers_of(settings)
     return [_facts(g, found, now, signers) for g in sorted(every, key=lambda g: (g.grant.id, g.generation))]
 
 

@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from pydantic import Field, field_validator
 
+from infra.runtime.settings import Settings
 from schemas.approval import Side
 from schemas.errors import ConfigError
 from schemas.ids import Id, check_id
@@ -190,6 +191,11 @@ def read_signers(
         "subscriber": frozenset(subscriber_roles),
     }
     return Signers(seals, folder, people, roles)
+
+
+def signers_of(settings: Settings) -> Signers:
+    """Everybody who may sign, by the settings. Raises what `read_signers` raises."""
+    return read_signers(settings.signers, settings.provider_roles, settings.subscriber_roles)
 
 
 def _people(path: Path) -> Iterator[tuple[Person, Ed25519PublicKey]]:

@@ -16,7 +16,7 @@ from infra.runtime.metrics import serve
 from infra.runtime.policy_log import PolicyReader
 from infra.runtime.registry import Registry
 from infra.runtime.settings import Settings
-from infra.runtime.signers import Signers, read_signers
+from infra.runtime.signers import Signers, signers_of
 from schemas.errors import ConfigError, TransientError
 from schemas.ids import EXCHANGE_GROUP, check_id, source_topic
 from schemas.text import Text
@@ -137,7 +137,7 @@ def trusted(settings: Settings) -> Signers:
                 "请将 BUS_SIGNERS 设为签名人名册目录(<部门>.yaml、<部门>.pub)。",
             ),
         )
-    return read_signers(settings.signers, settings.provider_roles, settings.subscriber_roles)
+    return signers_of(settings)
 
 
 def _begins(client: AdminClient, places: Sequence[Place]) -> Mapping[Place, int]:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from infra.runtime.settings import Settings
-from infra.runtime.signers import NOBODY, Signers, read_signers
+from infra.runtime.signers import NOBODY, Signers, signers_of
 from schemas.errors import BusError
 from stream_apps.exchange import telemetry
 
@@ -60,7 +60,7 @@ class SignerWatch:
             if stamp == self._stamp:
                 return
             settings = self._settings
-            signers = read_signers(settings.signers, settings.provider_roles, settings.subscriber_roles)
+            signers = signers_of(settings)
         except (BusError, OSError) as error:
             self._unreadable(error)
             return

@@ -9,10 +9,10 @@ from infra.control.applications.case import Case, Cases, Item
 from infra.control.applications.decision_rules import decides
 from infra.control.applications.expand import Domain, Expanded, expand
 from infra.control.applications.log import act, read_cases
-from infra.control.identity import Identity, identity, signers_of
+from infra.control.identity import Identity, identity
 from infra.control.listing import state
 from infra.runtime.settings import Settings
-from infra.runtime.signers import Signers
+from infra.runtime.signers import Signers, signers_of
 from schemas.act import Approved, Deed, Drafted, Refused, Submitted
 from schemas.application import Application
 from schemas.approval import Side, approval_text

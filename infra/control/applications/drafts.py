@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from infra.control.applications.log import act, read_cases
 from infra.control.facts import Action, Applied
-from infra.control.identity import identity, signers_of
+from infra.control.identity import identity
 from infra.runtime.settings import Settings
+from infra.runtime.signers import signers_of
 from schemas.act import Drafted
 from schemas.application import Application
 

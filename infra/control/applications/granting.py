@@ -12,13 +12,12 @@ from infra.control.applications.log import read_cases
 from infra.control.apply import apply_documents
 from infra.control.documents import Documents
 from infra.control.facts import GrantApplied
-from infra.control.identity import signers_of
 from infra.control.listing import state
 from infra.control.plan import make_plan
 from infra.runtime.kafka import admin
 from infra.runtime.policy_log import Overtaken
 from infra.runtime.settings import Settings
-from infra.runtime.signers import Signers
+from infra.runtime.signers import Signers, signers_of
 from schemas.approval import Approval, Countersign
 from schemas.clock import shanghai_date
 from schemas.errors import ConfigError

@@ -14,11 +14,11 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from infra.control.applications.case import Cases
 from infra.control.applications.fold import after, why_without_effect
 from infra.control.applications.why import why_text
-from infra.control.identity import Identity, identity, signers_of
+from infra.control.identity import Identity, identity
 from infra.runtime.kafka import MAX_MESSAGE_BYTES, producer_config
 from infra.runtime.log import READ_TIMEOUT_S, STAMPED, LogReader, unreachable
 from infra.runtime.settings import Settings
-from infra.runtime.signers import Signers
+from infra.runtime.signers import Signers, signers_of
 from schemas.act import Act, Deed, act_text, decode_act, encode_act
 from schemas.errors import ConfigError, TransientError
 from schemas.ids import APPLICATIONS_TOPIC

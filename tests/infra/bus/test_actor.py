@@ -26,7 +26,7 @@ def test_the_person_is_whose_key_it_is(tmp_path: Path) -> None:
     identity = private_key(office, "li", tmp_path / "li.pem")
     assert actor(Settings(signers=office.folder, identity=identity)) == "li@shuiwu"
     office.strike("li", "shuiwu")
-    with pytest.raises(ConfigError, match="nobody is known by the key"):
+    with pytest.raises(ConfigError, match="does not know the key"):
         actor(Settings(signers=office.folder, identity=identity))
     assert actor(Settings(identity=identity)).startswith("key ")
 
