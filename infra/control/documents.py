@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,6 +12,8 @@ from schemas.combination_rule import CombinationRule, parse_rule
 from schemas.contract import Contract, load_contract
 from schemas.errors import ConfigError
 from schemas.grant import Grant, parse_grant
+from schemas.register_log import KINDS as REGISTER_KINDS
+from schemas.register_log import Document, key_of, parse_document
 from schemas.signature import Signature
 from schemas.text import Text
 from schemas.validation import parse_yaml, read_text
@@ -19,7 +21,7 @@ from schemas.validation import parse_yaml, read_text
 CONTRACT_FILES = (".avsc",)
 GRANT_FILES = (".yaml", ".yml")
 
-D = TypeVar("D", Contract, Grant, CombinationRule)
+D = TypeVar("D", Contract, Grant, CombinationRule, Document)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +35,12 @@ class Documents:
     rules: tuple[tuple[str, CombinationRule], ...] = ()
     signatures: Mapping[str, Signature] = field(default_factory=dict)
     """Of contracts, by resource, where one lies beside the file."""
+    register: tuple[tuple[str, Document], ...] = ()
+    """Of the directory and the catalogue."""
 
 
-def read_documents(paths: Sequence[Path]) -> Documents:
-    """Everything in `paths`: files, and .avsc and .yaml files anywhere below folders, in the order of their names.
+def read_documents(paths: Sequence[Path], read: Callable[[str], None] = lambda file: None) -> Documents:
+    """Everything in `paths`: files, and .avsc and .yaml files anywhere below folders, in the order of their names. `read` is told of each.
 
     Raises ConfigError for the first document that is wrong, and for two documents that contradict each other.
     """
@@ -44,8 +48,10 @@ def read_documents(paths: Sequence[Path]) -> Documents:
     grants: dict[str, tuple[str, Grant]] = {}
     rules: dict[str, tuple[str, CombinationRule]] = {}
     signatures: dict[str, Signature] = {}
+    register: dict[str, tuple[str, Document]] = {}
     skipped: list[tuple[str, str]] = []
     for path, in_folder in _files(paths):
+        read(str(path))
         if path.suffix in CONTRACT_FILES:
             contract = load_contract(path)
             _once(contracts, contract.id, (str(path), contract))
@@ -59,13 +65,22 @@ def read_documents(paths: Sequence[Path]) -> Documents:
                 rule = parse_rule(document, str(path))
                 _once(rules, rule.id, (str(path), rule))
                 continue
+            if kind in REGISTER_KINDS:
+                entry = parse_document(document, str(path))
+                _once(register, " ".join(key_of(entry)), (str(path), entry))
+                continue
             if in_folder and isinstance(kind, str) and kind != "Grant":
                 skipped.append((str(path), kind))
                 continue
             grant = parse_grant(document, str(path))
             _once(grants, grant.id, (str(path), grant))
     return Documents(
-        tuple(contracts.values()), tuple(grants.values()), tuple(skipped), tuple(rules.values()), signatures
+        tuple(contracts.values()),
+        tuple(grants.values()),
+        tuple(skipped),
+        tuple(rules.values()),
+        signatures,
+        register=tuple(register.values()),
     )
 
 
