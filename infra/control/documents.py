@@ -16,7 +16,7 @@ from schemas.register_log import KINDS as REGISTER_KINDS
 from schemas.register_log import Document, key_of, parse_document
 from schemas.signature import Signature
 from schemas.text import Text
-from schemas.validation import parse_yaml, read_text
+from schemas.validation import parse_bulk_yaml, parse_yaml, read_text
 
 CONTRACT_FILES = (".avsc",)
 GRANT_FILES = (".yaml", ".yml")
@@ -107,10 +107,19 @@ def _files(paths: Sequence[Path]) -> Iterator[tuple[Path, bool]]:
 
 
 def _yaml(path: Path) -> list[Any]:
-    documents = [d for d in parse_yaml(read_text(path), str(path)) if d is not None]
+    text = read_text(path)
+    documents = [d for d in _register_only(text) or parse_yaml(text, str(path)) if d is not None]
     if not documents:
         raise ConfigError(Text("holds no grant.", "没有授权内容。"), where=str(path))
     return documents
+
+
+def _register_only(text: str) -> list[Any] | None:
+    """The documents of a file that holds the register's and no others: a city's catalogue is 700,000 values."""
+    if not any(f"kind: {kind}" in text for kind in REGISTER_KINDS):
+        return None
+    found = parse_bulk_yaml(text) or []
+    return found if all(isinstance(d, dict) and d.get("kind") in REGISTER_KINDS for d in found) else None
 
 
 def _once(seen: dict[str, tuple[str, D]], name: str, entry: tuple[str, D]) -> None:
