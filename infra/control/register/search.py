@@ -66,15 +66,16 @@ def search(projection: Projection, query: Query) -> Found:
         conditions.append(f"id {'' if query.connected else 'NOT '}IN (SELECT id FROM contract)")
     where = " AND ".join(conditions) or "1"
     whole = " ".join(words)
-    in_title = " + ".join(["(instr(found_title, ?) > 0)"] * len(words)) or "0"
-    rows = projection.sql.execute(
-        "SELECT id, code, title, provider, class || ':' || domain, sharing, refresh, id IN (SELECT id FROM contract),"
-        f" count(*) OVER () FROM entry WHERE {where}"
+    in_title = " + ".join(["(instr(found_title, ?) > 0)"] * len(words)) or "''"
+    total = projection.sql.execute(f"SELECT count(*) FROM entry WHERE {where}", values).fetchone()[0]
+    rows = projection.sql.execute(  # counted apart, so that SQLite sorts only as many as are wanted
+        "SELECT id, code, title, provider, class || ':' || domain, sharing, refresh, id IN (SELECT id FROM contract)"
+        f" FROM entry WHERE {where}"
         f" ORDER BY found_title = ? DESC, instr(found_title, ?) = 1 DESC, {in_title} DESC, length(title), id LIMIT ?",
         [*values, whole, whole, *words, query.limit],
     ).fetchall()
     hits = tuple(Hit(*row[:7], connected=bool(row[7])) for row in rows)  # type: ignore[misc]  # rows are Any
-    return Found(rows[0][8] if rows else 0, hits)
+    return Found(total, hits)
 
 
 def _exact(query: Query) -> list[tuple[str, str]]:
