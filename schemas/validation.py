@@ -91,6 +91,16 @@ def parse_yaml(text: str, where: str) -> list[Any]:
         raise ConfigError(Text("not valid YAML.", "不是有效的 YAML。"), where=where) from error
 
 
+def parse_bulk_yaml(text: str) -> list[Any] | None:
+    """What `parse_yaml` gives, in a quarter of the time, for files of thousands of plain documents; None where that must decide: the
+    text is wrong, or there is no libyaml. The two parsers differ on odd punctuation, so nothing that releases data is read so.
+    """
+    try:
+        return list(yaml.load_all(text, Loader=_BulkLoader))
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError, AttributeError):
+        return None
+
+
 def build(model: type[M], data: Any, where: str) -> M:
     """`data` as a `model`. ConfigError names the first wrong place (`file: fields.name.mask`) and how many more.
 
@@ -244,6 +254,16 @@ class _StrictLoader(yaml.SafeLoader):
 _StrictLoader.add_constructor("tag:yaml.org,2002:int", _StrictLoader.construct_number)
 _StrictLoader.add_constructor("tag:yaml.org,2002:float", _StrictLoader.construct_number)
 _StrictLoader.add_constructor("tag:yaml.org,2002:timestamp", _StrictLoader.construct_date)
+
+
+class _BulkLoader(_StrictLoader):
+    """The same, with the events of libyaml's parser. AttributeError where PyYAML was built without it."""
+
+    def __init__(self, stream: str) -> None:
+        super().__init__("")  # its own parser has nothing to do
+        events: Any = yaml._yaml.CParser(stream)
+        for name in ("check_event", "get_event", "peek_event"):
+            setattr(self, name, getattr(events, name))
 
 
 def _marked(problem: str, at: Any) -> yaml.MarkedYAMLError:

@@ -22,6 +22,7 @@ from infra.control.facts import Applied, ContractApplied, Fence, GrantApplied, R
 from infra.control.fences import Ending, fence_all
 from infra.control.keys import announcements, without_keys
 from infra.control.plan import ContractPlan, GrantPlan, Plan, RulePlan, make_plan
+from infra.control.register.put import Told, applied, connected_by, plan_register, put_register
 from infra.runtime.custodian import existing_keys, held_keys
 from infra.runtime.kafka import admin
 from infra.runtime.policy_log import ControlLog, PolicyReader
@@ -78,20 +79,26 @@ def apply_files(
     by: str = "bus",
     now_ms: int | None = None,
     told: Callable[[Text], None] = lambda text: None,
+    read: Callable[[str], None] = lambda file: None,
+    entries: Told | None = None,
 ) -> list[Applied]:
     """Put the contracts, grants and rules in files and folders in force, all or none; one fact for each document.
 
     by       who does it, as evidence
     now_ms   the time, milliseconds since 1970 UTC; by default the clock's
     told     called with what a person must know besides: of the master keys, and of grants they no longer serve
+    read     called with the name of each file before it is read
+    entries  told how many entries of directory and catalogue are written, all or none of them, after everything else
 
     An unchanged document changes nothing, unless the master keys were rotated and its view needs them. A changed grant goes on as its next generation, and the fence of the one before
     is waited for. Grants need the master keys: what the control log does not know of these yet is announced with them.
     Raises ConfigError for a document that is refused and for keys that are not the announced ones (nothing was written),
     Overtaken if another command was faster, TransientError if something is out of reach; all may simply be run again.
     """
-    documents = read_documents(paths)  # a typing error is told even where no cluster is
-    return apply_documents(settings.located(), documents, dry_run=dry_run, by=by, now_ms=now_ms, told=told)
+    documents = read_documents(paths, read)  # a typing error is told even where no cluster is
+    return apply_documents(
+        settings.located(), documents, dry_run=dry_run, by=by, now_ms=now_ms, told=told, entries=entries
+    )
 
 
 def apply_documents(
@@ -102,6 +109,7 @@ def apply_documents(
     by: str = "bus",
     now_ms: int | None = None,
     told: Callable[[Text], None] = lambda text: None,
+    entries: Told | None = None,
 ) -> list[Applied]:
     """Put documents in force. What `apply_files` says holds; `settings` must be located. Applications are drafted, last."""
     now = int(time.time() * 1000) if now_ms is None else now_ms
@@ -111,6 +119,8 @@ def apply_documents(
     signers = signers_of(settings)
     others = [Applied(file, "other", kind, "skipped") for file, kind in documents.skipped]
     drafts = Drafts(settings, documents.applications) if documents.applications else None
+    along = connected_by([c for _, c in documents.contracts])
+    planned = plan_register(settings, documents.register, along) if documents.register else []
     ring = _keys(settings, dry_run, told) if documents.grants else None
     version = ring.current if ring else 1
     if dry_run:
@@ -118,7 +128,12 @@ def apply_documents(
             state = reader.read_to_end()
         announcements(ring, state, by, now)
         plan = make_plan(state, documents, existing, today, signers, version)
-        return [*_facts(plan, {}, {}, {}), *(drafts.planned() if drafts else ()), *others]
+        return [
+            *_facts(plan, {}, {}, {}),
+            *applied(documents.register, planned),
+            *(drafts.planned() if drafts else ()),
+            *others,
+        ]
     with ControlLog(settings) as log:
         news = announcements(ring, log.state, by, now)
         plan = make_plan(log.state, documents, existing, today, signers, version)
@@ -138,8 +153,11 @@ def apply_documents(
         if ring is not None:
             for text in without_keys(ring, log.state, today):
                 told(text)
+    if any(p.action != "unchanged" for p in planned):
+        planned = put_register(settings, documents.register, along, by=by, now_ms=now, told=entries)
     drafted = drafts.file() if drafts else ()
-    return [*_facts(plan, schema_ids, epochs, {f.grant: f for f in fences}), *drafted, *others]
+    facts = _facts(plan, schema_ids, epochs, {f.grant: f for f in fences})
+    return [*facts, *applied(documents.register, planned), *drafted, *others]
 
 
 def _keys(settings: Settings, dry_run: bool, told: Callable[[Text], None]) -> KeyRing | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,14 +14,16 @@ from schemas.combination_rule import CombinationRule, parse_rule
 from schemas.contract import Contract, load_contract
 from schemas.errors import ConfigError
 from schemas.grant import Grant, parse_grant
+from schemas.register_log import KINDS as REGISTER_KINDS
+from schemas.register_log import Document, key_of, parse_document
 from schemas.signature import Signature
 from schemas.text import Text
-from schemas.validation import parse_yaml, read_text
+from schemas.validation import parse_bulk_yaml, parse_yaml, read_text
 
 CONTRACT_FILES = (".avsc",)
 GRANT_FILES = (".yaml", ".yml")
 
-D = TypeVar("D", Contract, Grant, CombinationRule, Application)
+D = TypeVar("D", Contract, Grant, CombinationRule, Application, Document)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +40,12 @@ class Documents:
     applications: tuple[tuple[str, Application], ...] = ()
     approvals: Mapping[str, Approval] = field(default_factory=dict)
     """Of grants, by id: what both sides signed. Never from files, only from the log of acts."""
+    register: tuple[tuple[str, Document], ...] = ()
+    """Of the directory and the catalogue."""
 
 
-def read_documents(paths: Sequence[Path]) -> Documents:
-    """Everything in `paths`: files, and .avsc and .yaml files anywhere below folders, in the order of their names.
+def read_documents(paths: Sequence[Path], read: Callable[[str], None] = lambda file: None) -> Documents:
+    """Everything in `paths`: files, and .avsc and .yaml files anywhere below folders, in the order of their names. `read` is told of each.
 
     Raises ConfigError for the first document that is wrong, and for two documents that contradict each other.
     """
@@ -50,8 +54,10 @@ def read_documents(paths: Sequence[Path]) -> Documents:
     rules: dict[str, tuple[str, CombinationRule]] = {}
     applications: dict[str, tuple[str, Application]] = {}
     signatures: dict[str, Signature] = {}
+    register: dict[str, tuple[str, Document]] = {}
     skipped: list[tuple[str, str]] = []
     for path, in_folder in _files(paths):
+        read(str(path))
         if path.suffix in CONTRACT_FILES:
             contract = load_contract(path)
             _once(contracts, contract.id, (str(path), contract))
@@ -69,6 +75,10 @@ def read_documents(paths: Sequence[Path]) -> Documents:
                 application = parse_application(document, str(path))
                 _once(applications, application.id, (str(path), application))
                 continue
+            if kind in REGISTER_KINDS:
+                entry = parse_document(document, str(path))
+                _once(register, " ".join(key_of(entry)), (str(path), entry))
+                continue
             if in_folder and isinstance(kind, str) and kind != "Grant":
                 skipped.append((str(path), kind))
                 continue
@@ -80,7 +90,8 @@ def read_documents(paths: Sequence[Path]) -> Documents:
         tuple(skipped),
         tuple(rules.values()),
         signatures,
-        tuple(applications.values()),
+        applications=tuple(applications.values()),
+        register=tuple(register.values()),
     )
 
 
@@ -107,10 +118,19 @@ def _files(paths: Sequence[Path]) -> Iterator[tuple[Path, bool]]:
 
 
 def _yaml(path: Path) -> list[Any]:
-    documents = [d for d in parse_yaml(read_text(path), str(path)) if d is not None]
+    text = read_text(path)
+    documents = [d for d in _register_only(text) or parse_yaml(text, str(path)) if d is not None]
     if not documents:
         raise ConfigError(Text("holds no grant.", "没有授权内容。"), where=str(path))
     return documents
+
+
+def _register_only(text: str) -> list[Any] | None:
+    """The documents of a file that holds the register's and no others: a city's catalogue is 700,000 values."""
+    if not any(f"kind: {kind}" in text for kind in REGISTER_KINDS):
+        return None
+    found = parse_bulk_yaml(text) or []
+    return found if all(isinstance(d, dict) and d.get("kind") in REGISTER_KINDS for d in found) else None
 
 
 def _once(seen: dict[str, tuple[str, D]], name: str, entry: tuple[str, D]) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from schemas.key_ring import Suite
+from schemas.register_log import Kind
 from schemas.signature import ChangeSigned
 from schemas.text import Text
 
@@ -73,14 +74,24 @@ class RuleApplied:
 
 
 @dataclass(frozen=True, slots=True)
+class Registered:
+    """A document of the register holds. `changed`: the fields that differ from the one before, by their written names."""
+
+    kind: Kind
+    id: str
+    action: Action
+    changed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Applied:
     """What became of one document of one file. Skipped: of another kind, met in a folder."""
 
     file: str
-    kind: Literal["contract", "grant", "rule", "application", "other"]
+    kind: Literal["contract", "grant", "rule", "application", "register", "other"]
     id: str
     action: Action
-    fact: ContractApplied | GrantApplied | RuleApplied | None = None
+    fact: ContractApplied | GrantApplied | RuleApplied | Registered | None = None
 
 
 @dataclass(frozen=True, slots=True)

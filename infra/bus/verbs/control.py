@@ -18,8 +18,8 @@ def add(app: typer.Typer, session: Session) -> None:
     @app.command(
         rich_help_panel=panel,
         help=say(
-            "Put contracts (.avsc), grants and combination rules (.yaml) in force, all or none; draft applications.",
-            "使数据契约(.avsc)、授权与组合规则(.yaml)生效, 全部或全不; 起草申请。",
+            "Put contracts (.avsc), grants, combination rules, directory and catalogue (.yaml) in force; draft applications.",
+            "使数据契约(.avsc)、授权、组合规则、机构与目录(.yaml)生效; 起草申请。",
         ),
     )
     def apply(
@@ -79,12 +79,15 @@ _KINDS = {
     "grant": Text("grant", "授权"),
     "rule": Text("rule", "规则"),
     "application": Text("application", "申请"),
+    "register": Text("directory or catalogue", "机构或目录"),
     "other": Text("other", "其他"),
 }
 
 
 def _apply(session: Session, paths: list[Path], dry_run: bool) -> None:
-    from infra.control import apply_files
+    from infra.bus.progress import progress
+    from infra.bus.register_words import applied_rows, entries_told, reading_told
+    from infra.control import Registered, apply_files
     from schemas.errors import ConfigError
 
     if not paths:
@@ -93,16 +96,26 @@ def _apply(session: Session, paths: list[Path], dry_run: bool) -> None:
             where="bus apply",
             hint=Text("For example: bus apply -f contracts/ -f grants/", "例如: bus apply -f contracts/ -f grants/"),
         )
-    found = apply_files(
-        session.settings(), paths, dry_run=dry_run, by=session.person, told=lambda text: warn(session, text)
-    )
+    with progress(session) as bars:
+        found = apply_files(
+            session.settings(),
+            paths,
+            dry_run=dry_run,
+            by=session.person,
+            told=lambda text: warn(session, text),
+            read=reading_told(bars),
+            entries=entries_told(bars),
+        )
     if session.json:
         facts(session, found)
         return
     say, lang = session.say, session.language
     rows = [
-        [_ACTIONS[a.action].to(lang), _KINDS[a.kind].to(lang), a.id, _detail(session, a.fact), a.file] for a in found
+        [_ACTIONS[a.action].to(lang), _KINDS[a.kind].to(lang), a.id, _detail(session, a.fact), a.file]
+        for a in found
+        if a.kind != "register"
     ]
+    rows += [[*row, ""] for row in applied_rows(session, [a.fact for a in found if isinstance(a.fact, Registered)])]
     table(
         [say("action", "操作"), say("kind", "类别"), say("id", "编号"), say("detail", "详情"), say("file", "文件")],
         rows,

@@ -43,7 +43,9 @@ def published(word: str) -> ContractPublished:
 
 
 def opened(word: str, generation: int = 1, schema_id: int = 1) -> GrantOpened:
-    given = grant(word, subscriber=f"{word}.shuiwu", version=generation)  # what has ended comes back as a newer version only
+    given = grant(
+        word, subscriber=f"{word}.shuiwu", version=generation
+    )  # what has ended comes back as a newer version only
     topic = f"grant.{word}.g{generation}"
     return GrantOpened(
         grant=given, generation=generation, topic=topic, schema_id=schema_id, fingerprint="f", at=3, by="t"

@@ -1,0 +1,1 @@
+"""Directory and catalogue: their log, its projection for queries, and what may be written to it."""
