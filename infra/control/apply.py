@@ -16,6 +16,7 @@ from typing import TypeVar
 from confluent_kafka.admin import AdminClient
 
 from infra.control import topics
+from infra.control.applications.drafts import Drafts
 from infra.control.documents import Documents, read_documents
 from infra.control.facts import Applied, ContractApplied, Fence, GrantApplied, RuleApplied
 from infra.control.fences import Ending, fence_all
@@ -56,14 +57,14 @@ def apply_contract(
     """Put a contract in force. What `apply_files` says holds; `signature` is its provider's, where it needs one."""
     signatures = {} if signature is None else {contract.id: signature}
     documents = Documents((("contract", contract),), (), signatures=signatures)
-    fact = _apply(settings, documents, False, by, now_ms)[0].fact
+    fact = apply_documents(settings, documents, by=by, now_ms=now_ms)[0].fact
     assert isinstance(fact, ContractApplied)
     return fact
 
 
 def apply_grant(settings: Settings, grant: Grant, *, by: str = "bus", now_ms: int | None = None) -> GrantApplied:
     """Put a grant in force. What `apply_files` says holds."""
-    fact = _apply(settings, Documents((), (("grant", grant),)), False, by, now_ms)[0].fact
+    fact = apply_documents(settings, Documents((), (("grant", grant),)), by=by, now_ms=now_ms)[0].fact
     assert isinstance(fact, GrantApplied)
     return fact
 
@@ -89,23 +90,26 @@ def apply_files(
     Overtaken if another command was faster, TransientError if something is out of reach; all may simply be run again.
     """
     documents = read_documents(paths)  # a typing error is told even where no cluster is
-    return _apply(settings.located(), documents, dry_run, by, now_ms, told)
+    return apply_documents(settings.located(), documents, dry_run=dry_run, by=by, now_ms=now_ms, told=told)
 
 
-def _apply(
+def apply_documents(
     settings: Settings,
     documents: Documents,
-    dry_run: bool,
-    by: str,
-    now_ms: int | None,
+    *,
+    dry_run: bool = False,
+    by: str = "bus",
+    now_ms: int | None = None,
     told: Callable[[Text], None] = lambda text: None,
 ) -> list[Applied]:
+    """Put documents in force. What `apply_files` says holds; `settings` must be located. Applications are drafted, last."""
     now = int(time.time() * 1000) if now_ms is None else now_ms
     today = shanghai_date(now)
     client = admin(settings)
     existing = topics.partition_counts(client)
     signers = read_signers(settings.signers, settings.provider_roles, settings.subscriber_roles)
     others = [Applied(file, "other", kind, "skipped") for file, kind in documents.skipped]
+    drafts = Drafts(settings, documents.applications) if documents.applications else None
     ring = _keys(settings, dry_run, told) if documents.grants else None
     version = ring.current if ring else 1
     if dry_run:
@@ -113,7 +117,7 @@ def _apply(
             state = reader.read_to_end()
         announcements(ring, state, by, now)
         plan = make_plan(state, documents, existing, today, signers, version)
-        return [*_facts(plan, {}, {}, {}), *others]
+        return [*_facts(plan, {}, {}, {}), *(drafts.planned() if drafts else ()), *others]
     with ControlLog(settings) as log:
         news = announcements(ring, log.state, by, now)
         plan = make_plan(log.state, documents, existing, today, signers, version)
@@ -129,7 +133,8 @@ def _apply(
         if ring is not None:
             for text in without_keys(ring, log.state, today):
                 told(text)
-    return [*_facts(plan, schema_ids, epochs, {f.grant: f for f in fences}), *others]
+    drafted = drafts.file() if drafts else ()
+    return [*_facts(plan, schema_ids, epochs, {f.grant: f for f in fences}), *drafted, *others]
 
 
 def _keys(settings: Settings, dry_run: bool, told: Callable[[Text], None]) -> KeyRing | None:
@@ -206,6 +211,7 @@ def _events(plan: Plan, schema_ids: dict[str, int], by: str, now: int) -> tuple[
                     schema_id=schema_ids[topic],
                     fingerprint=fingerprint(g.view_schema),
                     key_version=g.key_version,
+                    approval=g.approval,
                     at=now,
                     by=by,
                 )

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from infra.control.signatures import read_signature
+from schemas.application import Application, parse_application
+from schemas.approval import Approval
 from schemas.combination_rule import CombinationRule, parse_rule
 from schemas.contract import Contract, load_contract
 from schemas.errors import ConfigError
@@ -19,12 +21,12 @@ from schemas.validation import parse_yaml, read_text
 CONTRACT_FILES = (".avsc",)
 GRANT_FILES = (".yaml", ".yml")
 
-D = TypeVar("D", Contract, Grant, CombinationRule)
+D = TypeVar("D", Contract, Grant, CombinationRule, Application)
 
 
 @dataclass(frozen=True, slots=True)
 class Documents:
-    """Contracts, grants and rules with the file of each, every id once; `skipped` are documents of other kinds in folders."""
+    """Contracts, grants, rules and applications with the file of each, every id once; `skipped` are documents of other kinds in folders."""
 
     contracts: tuple[tuple[str, Contract], ...]
     grants: tuple[tuple[str, Grant], ...]
@@ -33,6 +35,9 @@ class Documents:
     rules: tuple[tuple[str, CombinationRule], ...] = ()
     signatures: Mapping[str, Signature] = field(default_factory=dict)
     """Of contracts, by resource, where one lies beside the file."""
+    applications: tuple[tuple[str, Application], ...] = ()
+    approvals: Mapping[str, Approval] = field(default_factory=dict)
+    """Of grants, by id: what both sides signed. Never from files, only from the log of acts."""
 
 
 def read_documents(paths: Sequence[Path]) -> Documents:
@@ -43,6 +48,7 @@ def read_documents(paths: Sequence[Path]) -> Documents:
     contracts: dict[str, tuple[str, Contract]] = {}
     grants: dict[str, tuple[str, Grant]] = {}
     rules: dict[str, tuple[str, CombinationRule]] = {}
+    applications: dict[str, tuple[str, Application]] = {}
     signatures: dict[str, Signature] = {}
     skipped: list[tuple[str, str]] = []
     for path, in_folder in _files(paths):
@@ -59,13 +65,22 @@ def read_documents(paths: Sequence[Path]) -> Documents:
                 rule = parse_rule(document, str(path))
                 _once(rules, rule.id, (str(path), rule))
                 continue
+            if kind == "Application":
+                application = parse_application(document, str(path))
+                _once(applications, application.id, (str(path), application))
+                continue
             if in_folder and isinstance(kind, str) and kind != "Grant":
                 skipped.append((str(path), kind))
                 continue
             grant = parse_grant(document, str(path))
             _once(grants, grant.id, (str(path), grant))
     return Documents(
-        tuple(contracts.values()), tuple(grants.values()), tuple(skipped), tuple(rules.values()), signatures
+        tuple(contracts.values()),
+        tuple(grants.values()),
+        tuple(skipped),
+        tuple(rules.values()),
+        signatures,
+        tuple(applications.values()),
     )
 
 

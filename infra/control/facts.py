@@ -75,7 +75,7 @@ class Applied:
     """What became of one document of one file. Skipped: of another kind, met in a folder."""
 
     file: str
-    kind: Literal["contract", "grant", "rule", "other"]
+    kind: Literal["contract", "grant", "rule", "application", "other"]
     id: str
     action: Action
     fact: ContractApplied | GrantApplied | RuleApplied | None = None

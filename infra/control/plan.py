@@ -12,6 +12,7 @@ from infra.control.documents import Documents
 from infra.control.facts import Action
 from infra.control.signatures import SUFFIX
 from infra.runtime.signers import NOBODY, Signers
+from schemas.approval import Approval
 from schemas.combination_rule import CombinationRule
 from schemas.contract import Contract
 from schemas.errors import ConfigError
@@ -56,6 +57,8 @@ class GrantPlan:
     key_version: int = 1
     rotated: bool = False
     """It changes only because the keys its tokens are made under were rotated."""
+    approval: Approval | None = None
+    """What both sides signed; where signers are known, nothing is opened without."""
 
     @property
     def supersedes(self) -> GrantInForce | None:
@@ -92,7 +95,8 @@ def make_plan(
     """The plan for `documents`; `topics` are the partition counts of existing topics, `today` is Asia/Shanghai's,
     `key_version` is the master key's that new generations are made under.
 
-    signers   whose signatures count on contracts that protect less than before
+    signers   whose signatures count on contracts that protect less than before; where a folder says who may sign, no grant is
+              opened that both sides have not signed
 
     Raises ConfigError for the first document that is refused: file, field and reason.
     """
@@ -101,7 +105,10 @@ def make_plan(
     contracts = [
         _signed(_contract(file, c, state, topics, renewed), documents, signers) for file, c in documents.contracts
     ]
-    grants = [_grant(file, g, state, in_force, today, key_version) for file, g in documents.grants]
+    grants = [
+        _approved(_grant(file, g, state, in_force, today, key_version), documents, signers)
+        for file, g in documents.grants
+    ]
     rules = [_rule(file, r, state) for file, r in documents.rules]
     plan = Plan(tuple(contracts), tuple(grants), tuple(rules))
     _after(state, plan, in_force).check()
@@ -242,6 +249,37 @@ def _grant(
     return GrantPlan(
         file, grant, "changed", current.generation + 1, partitions, schema, current, key_version, rotated=same
     )
+
+
+def _approved(plan: GrantPlan, documents: Documents, signers: Signers) -> GrantPlan:
+    """The plan with the approval it executes. ConfigError if it needs one and has none: the exchange would withhold it."""
+    if plan.action == "unchanged":
+        return plan
+    current, approval = plan.current, documents.approvals.get(plan.grant.id)
+    same = current is not None and current.grant == plan.grant
+    if approval is None and current is not None and same and current.fingerprint == fingerprint(plan.view_schema):
+        approval = current.approval  # the same grant goes on, under other keys
+    if signers.folder is None:
+        return replace(plan, approval=approval)
+    if approval is None:
+        raise _refused(
+            plan.file,
+            f"grant '{plan.grant.id}' carries no approval; where it is known who may sign (BUS_SIGNERS), the exchange "
+            "releases nothing under it.",
+            f"授权 '{plan.grant.id}' 未附审批; 已配置签名人(BUS_SIGNERS)时, 交换引擎不会据此放行。",
+            Text("Apply for it: bus application new FILE.", "请提出申请: bus application new FILE。"),
+        )
+    if current is not None and not same and plan.grant.version <= current.grant.version:
+        raise _refused(
+            f"{plan.file}: version",
+            f"version {current.grant.version} of grant '{plan.grant.id}' is another document.",
+            f"授权 '{plan.grant.id}' 第 {current.grant.version} 版内容不同。",
+            Text(
+                f"A changed grant is approved anew, as version {current.grant.version + 1} or later.",
+                f"变更的授权须重新审批, 版本不低于 {current.grant.version + 1}。",
+            ),
+        )
+    return replace(plan, approval=approval)
 
 
 def _not_older(file: str, grant: Grant, current: Grant) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import stat
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -25,10 +26,30 @@ def read_signature(document: Path) -> Signature | None:
     return parse_signature(read_text(path), str(path)) if path.exists() else None
 
 
+@dataclass(frozen=True, slots=True)
+class Signing:
+    """A private key that has been read: it signs many things without being read again. Never shown."""
+
+    _key: Ed25519PrivateKey = field(repr=False)
+
+    @property
+    def public(self) -> bytes:
+        """The public half, 32 bytes."""
+        return self._key.public_key().public_bytes_raw()
+
+    def sign(self, said: bytes) -> Signature:
+        """`said` signed."""
+        return Signature(key=key_id(self.public), value=base64.b64encode(self._key.sign(said)).decode())
+
+
+def read_private_key(private_key: Path) -> Signing:
+    """The key in a file. ConfigError if it is no private Ed25519 key, or others may read it."""
+    return Signing(_private_key(private_key))
+
+
 def sign(private_key: Path, said: bytes) -> Signature:
     """`said` signed. ConfigError if the file is no private Ed25519 key, or others may read it."""
-    key = _private_key(private_key)
-    return Signature(key=key_id(key.public_key().public_bytes_raw()), value=base64.b64encode(key.sign(said)).decode())
+    return read_private_key(private_key).sign(said)
 
 
 def _private_key(path: Path) -> Ed25519PrivateKey:

@@ -18,8 +18,8 @@ def add(app: typer.Typer, session: Session) -> None:
     @app.command(
         rich_help_panel=panel,
         help=say(
-            "Put contracts (.avsc), grants and combination rules (.yaml) in force, all or none.",
-            "使数据契约(.avsc)、授权与组合规则(.yaml)生效, 全部或全不。",
+            "Put contracts (.avsc), grants and combination rules (.yaml) in force, all or none; draft applications.",
+            "使数据契约(.avsc)、授权与组合规则(.yaml)生效, 全部或全不; 起草申请。",
         ),
     )
     def apply(
@@ -78,6 +78,7 @@ _KINDS = {
     "contract": Text("contract", "契约"),
     "grant": Text("grant", "授权"),
     "rule": Text("rule", "规则"),
+    "application": Text("application", "申请"),
     "other": Text("other", "其他"),
 }
 

@@ -124,3 +124,6 @@ class Cases:
     destroyed: Mapping[tuple[str, int], int] = field(default_factory=dict)
     """Grant and generation -> when its subscriber confirmed destruction."""
     without_effect: tuple[Verdict, ...] = ()
+    """The newest of them."""
+    seen: Mapping[str, frozenset[str]] = field(default_factory=dict, repr=False)
+    """Key and nonce of every act that was signed, by the nonce's first two digits: small sets, cheaply replaced."""
