@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from infra.control.standing.expand import Certified
-from schemas.catalogue_entry import CatalogueEntry
-from schemas.directory import Department
+from schemas.catalogue_entry import CatalogueEntry, parse_entry
+from schemas.directory import Department, parse_directory
 from schemas.errors import ConfigError
 from schemas.text import Text
+from schemas.validation import parse_yaml, read_text
 
 
 def _no_catalogue(domain: str) -> Sequence[str]:
@@ -45,3 +47,17 @@ def city(documents: Iterable[Department | CatalogueEntry]) -> City:
     for entry in entries.values():
         domains[f"{entry.class_}:{entry.domain}"].append(entry.id)
     return City(certified, lambda domain: domains.get(domain, ()))
+
+
+def city_in(paths: Sequence[Path]) -> City:
+    """The city that files, and .yaml files anywhere below folders, describe; without any, one of which nothing is known.
+
+    Documents of other kinds are passed over. ConfigError for an entry that is wrong.
+    """
+    files = [f for p in paths for f in (sorted(p.rglob("*.yaml")) if p.is_dir() else [p])]
+    documents = [(str(f), d) for f in files for d in parse_yaml(read_text(f), str(f)) if isinstance(d, dict)]
+    entries = [parse_entry(d, f) for f, d in documents if d.get("kind") == "CatalogueEntry"]
+    departments = [parse_directory(d, f) for f, d in documents if d.get("kind") == "Department"]
+    if not paths:
+        return City()
+    return city([*entries, *(d for d in departments if isinstance(d, Department))])
