@@ -1,7 +1,5 @@
 """bus standing: what a provider approves before it is asked; and what is answered without it."""
 
-from __future__ import annotations
-
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -108,7 +106,7 @@ def _show_signed(session: Session, standing: str) -> None:
     _lines(session, [(s.provider, i) for s in found for i in s.items])
 
 
-def _lines(session: Session, lines: list[tuple[str, StandingItem]]) -> None:
+def _lines(session: Session, lines: "list[tuple[str, StandingItem]]") -> None:
     say = session.say
     rows = [
         [
@@ -161,12 +159,12 @@ def _sign(session: Session, file: Path, city: list[Path], yes: bool) -> None:
         )
 
 
-def _unchanged(session: Session, proposal: Proposal) -> None:
+def _unchanged(session: Session, proposal: "Proposal") -> None:
     name = proposal.document.id
     note(session, Text(f"{name}: nothing has changed since it was signed.", f"{name}: 自上次签署以来没有变化。"))
 
 
-def _difference(session: Session, proposal: Proposal) -> None:
+def _difference(session: Session, proposal: "Proposal") -> None:
     """What is signed now beside what was signed before; people read it before they answer."""
     if not session.json:
         say = session.say
