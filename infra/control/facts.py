@@ -101,6 +101,8 @@ class GrantFacts:
     fence: dict[int, int] | None
     withheld: Text | None = None
     """Why nothing is released under it, if it is withheld."""
+    starts: dict[int, int] = field(default_factory=dict)
+    """Where it began: the first offset of each partition of its topic, which is a generation's own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,7 @@ def _facts(g: GrantInForce, found: PolicyState, now: int) -> GrantFacts:
         end_reason=g.end_reason,
         fence=g.fence,
         withheld=withheld,
+        starts=dict.fromkeys(range(g.contract.resource.partitions), 0) if g.contract is not None else {},
     )
 
 

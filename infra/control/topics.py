@@ -74,7 +74,7 @@ def create(client: AdminClient, wanted: Iterable[Wanted], existing: Mapping[str,
     missing = {w.name: w for w in wanted if w.name not in existing}
     if not missing:
         return []
-    for some in _batches(missing.values()):
+    for some in batches(missing.values()):
         new = [NewTopic(w.name, w.partitions, config=dict(w.config)) for w in some]
         made = client.create_topics(new, operation_timeout=_TIMEOUT_S, request_timeout=_TIMEOUT_S)
         for name, done in made.items():
@@ -87,7 +87,7 @@ def create(client: AdminClient, wanted: Iterable[Wanted], existing: Mapping[str,
     return list(missing)
 
 
-def _batches(wanted: Iterable[Wanted]) -> Iterator[list[Wanted]]:
+def batches(wanted: Iterable[Wanted]) -> Iterator[list[Wanted]]:
     """The topics in requests of which each stays below what the controller writes at once."""
     batch: list[Wanted] = []
     records = 0

@@ -199,11 +199,14 @@ def _grants(session: Session, every: bool) -> None:
             g.resource,
             f"{g.valid_from} / {g.valid_until}",
             g.topic,
+            " ".join(f"{p}:{offset}" for p, offset in g.starts.items()),
+            " ".join(f"{p}:{offset}" for p, offset in sorted((g.fence or {}).items())),
         ]
         for g in found
     ]
     headings = [say("grant", "授权"), say("gen.", "代"), say("state", "状态"), say("subscriber", "需求部门")]
-    table([*headings, say("resource", "资源"), say("valid", "有效期"), say("topic", "主题")], rows)
+    more = [say("resource", "资源"), say("valid", "有效期"), say("topic", "主题")]
+    table([*headings, *more, say("begins", "起点"), say("ended at", "终点")], rows)
     for g in found:
         if g.withheld is not None:
             warn(
