@@ -14,9 +14,6 @@ from schemas.grant import MAX_WHERE, MaskUse, Precision, Validity
 from schemas.ids import Id
 from schemas.validation import Model, build
 
-LONGEST_DAYS = 366
-"""A standing approval holds for at most a year."""
-
 
 class ForWhom(Model):
     """Departments by id, or all that are certified for something (`certified: 综合治税`)."""
@@ -65,8 +62,11 @@ class StandingApproval(Model):
 
     @model_validator(mode="after")
     def _a_year(self) -> StandingApproval:
-        if (self.valid.until - self.valid.from_).days > LONGEST_DAYS:
-            raise ValueError("holds for at most a year / 有效期最长一年")
+        begins, until = self.valid.from_, self.valid.until
+        if (until.year, until.month, until.day) >= (begins.year + 1, begins.month, begins.day):
+            raise ValueError(
+                "holds for at most a year: until the day before the same date / 有效期最长一年, 至次年同日前一日"
+            )
         return self
 
 

@@ -137,9 +137,7 @@ def apply_documents(
     with ControlLog(settings) as log:
         news = announcements(ring, log.state, by, now)
         plan = make_plan(log.state, documents, existing, today, signers, version)
-        with closing(Registry(settings)) as registry:
-            schema_ids = _register(registry, plan)
-        _create_topics(client, plan, existing)
+        schema_ids = _prepare(settings, client, plan, existing)
         events, names = _events(plan, schema_ids, by, now)
         started = time.monotonic()
         shown = {grant_topic(p.grant.id, p.generation): p.view_schema for p in plan.grants}
@@ -169,12 +167,27 @@ def _keys(settings: Settings, dry_run: bool, told: Callable[[Text], None]) -> Ke
     return held.ring
 
 
-def _register(registry: Registry, plan: Plan) -> dict[str, int]:
-    """Registry ids by topic. All changes are checked before the first is registered."""
+def _prepare(settings: Settings, client: AdminClient, plan: Plan, existing: dict[str, int]) -> dict[str, int]:
+    """Schemas and topics, both at once: registry and broker are two processes, and a thousand of each take seconds. Registry
+    ids by topic. All changes are checked before anything is made.
+    """
+    with closing(Registry(settings)) as registry, ThreadPoolExecutor(1) as beside:
+        _check_changes(registry, plan)
+        made = beside.submit(_create_topics, client, plan, existing)
+        ids = _register(registry, plan)
+        made.result()
+        return ids
+
+
+def _check_changes(registry: Registry, plan: Plan) -> None:
     changed = [p for p in plan.contracts if p.action == "changed"]
     for p, fits in zip(changed, _parallel(lambda p: _fits(registry, p), changed), strict=True):
         if not fits:
             raise _incompatible(p)
+
+
+def _register(registry: Registry, plan: Plan) -> dict[str, int]:
+    """Registry ids by topic."""
     wanted = [(source_topic(p.contract.id), change_event_schema(p.contract)) for p in plan.contracts if _writes(p)]
     wanted += [(grant_topic(p.grant.id, p.generation), p.view_schema) for p in plan.grants if _writes(p)]
     ids = _parallel(lambda w: registry.register(subject(w[0]), w[1]), wanted)

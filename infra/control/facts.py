@@ -116,6 +116,8 @@ class GrantFacts:
     """Why nothing is released under it, if it is withheld."""
     destroy_by: str | None = None
     """The last day by which its subscriber destroys what it received, once it has ended for good."""
+    starts: dict[int, int] = field(default_factory=dict)
+    """Where it began: the first offset of each partition of its topic, which is a generation's own."""
 
 
 @dataclass(frozen=True, slots=True)

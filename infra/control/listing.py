@@ -49,6 +49,7 @@ def _facts(g: GrantInForce, found: PolicyState, now: int, signers: Signers) -> G
         fence=g.fence,
         withheld=withheld,
         destroy_by=None if g.destroy_by is None else g.destroy_by.isoformat(),
+        starts=dict.fromkeys(range(g.contract.resource.partitions), 0) if g.contract is not None else {},
     )
 
 

@@ -6,7 +6,7 @@ longer than that catches up, who was away longer is rebuilt from a snapshot (DES
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from confluent_kafka import KafkaError, KafkaException
@@ -24,6 +24,9 @@ OUTAGE_MS = 7 * 24 * 3600 * 1000
 RECORDS_MS = 3 * 366 * 24 * 3600 * 1000
 """Records of how data was handled are kept at least three years (政务数据共享条例 Art. 29)."""
 
+_RECORDS_A_REQUEST = 5_000
+"""Entries in the cluster's own log that one request may need: one for a topic, for each partition and each setting. More than
+10,000 are refused ("excessively large batch operation")."""
 _TIMEOUT_S = 30.0
 _METADATA_S = 8.0
 _COMPACTED = {
@@ -75,19 +78,36 @@ def partition_counts(client: AdminClient) -> dict[str, int]:
 
 
 def create(client: AdminClient, wanted: Iterable[Wanted], existing: Mapping[str, int]) -> list[str]:
-    """Create what is missing, in one request; the names created. PermanentError if the cluster refuses one."""
+    """Create what is missing, in as few requests as the cluster takes; the names created. PermanentError if it refuses one."""
     missing = {w.name: w for w in wanted if w.name not in existing}
     if not missing:
         return []
-    new = [NewTopic(w.name, w.partitions, config=dict(w.config)) for w in missing.values()]
-    for name, done in client.create_topics(new, operation_timeout=_TIMEOUT_S, request_timeout=_TIMEOUT_S).items():
-        try:
-            done.result()
-        except KafkaException as error:
-            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                raise refused(error, name) from error
+    for some in batches(missing.values()):
+        new = [NewTopic(w.name, w.partitions, config=dict(w.config)) for w in some]
+        made = client.create_topics(new, operation_timeout=_TIMEOUT_S, request_timeout=_TIMEOUT_S)
+        for name, done in made.items():
+            try:
+                done.result()
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                    raise refused(error, name) from error
     await_topics(client, missing)
     return list(missing)
+
+
+def batches(wanted: Iterable[Wanted]) -> Iterator[list[Wanted]]:
+    """The topics in requests of which each stays below what the controller writes at once."""
+    batch: list[Wanted] = []
+    records = 0
+    for w in wanted:
+        more = 1 + w.partitions + len(w.config)
+        if batch and records + more > _RECORDS_A_REQUEST:
+            yield batch
+            batch, records = [], 0
+        batch.append(w)
+        records += more
+    if batch:
+        yield batch
 
 
 def delete(client: AdminClient, names: list[str]) -> None:

@@ -26,6 +26,7 @@ from infra.bus.verbs import (
     principal,
     publish,
     sign,
+    standing,
 )
 
 GROUPS = (
@@ -37,6 +38,7 @@ GROUPS = (
     directory,
     application,
     identity,
+    standing,
     control,
     ends,
     deadlines,

@@ -201,12 +201,15 @@ def _grants(session: Session, every: bool) -> None:
             g.resource,
             f"{g.valid_from} / {g.valid_until}",
             g.topic,
+            " ".join(f"{p}:{offset}" for p, offset in g.starts.items()),
+            " ".join(f"{p}:{offset}" for p, offset in sorted((g.fence or {}).items())),
             *([g.destroy_by or ""] if every else []),
         ]
         for g in found
     ]
     headings = [say("grant", "授权"), say("gen.", "代"), say("state", "状态"), say("subscriber", "需求部门")]
     headings += [say("resource", "资源"), say("valid", "有效期"), say("topic", "主题")]
+    headings += [say("begins", "起点"), say("ended at", "终点")]
     table([*headings, say("destroy by", "销毁期限")] if every else headings, rows)
     for g in found:
         if g.withheld is not None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from infra.control.applications import bureau_rules, decision_rules, end_rules, filing_rules
+from infra.control.applications import bureau_rules, decision_rules, end_rules, filing_rules, standing_rules
 from infra.control.applications.case import Cases
 from infra.runtime.signers import Person, Signers
 
@@ -25,5 +25,8 @@ RULES: Mapping[str, Rule] = {
     "refused": decision_rules.refused,
     "rectified": end_rules.rectified,
     "destroyed": end_rules.destroyed,
+    "standing_signed": standing_rules.standing_signed,
+    "standing_ended": standing_rules.standing_ended,
+    "auto_replied": standing_rules.auto_replied,
 }
 """By kind. A deed without a rule has no effect."""
