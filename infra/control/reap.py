@@ -69,13 +69,13 @@ def _complete_fences(settings: Settings, existing: Mapping[str, int], now: int) 
 
 
 def _expired(found: PolicyState, now: int) -> Iterator[str]:
-    for g in found.grants.values():
+    for _, g in sorted(found.grants.items()):
         if g.ended is None and end_of_day_ms(g.grant.valid.until) < now:
             yield g.grant.id
 
 
 def _over(found: PolicyState) -> list[GrantInForce]:
-    return [*found.ended, *(g for g in found.grants.values() if g.ended is not None)]
+    return [*found.ended, *(g for _, g in sorted(found.grants.items()) if g.ended is not None)]
 
 
 def _reason_to_keep(old: GrantInForce, now: int, older_than: float) -> Text | None:

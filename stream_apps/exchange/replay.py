@@ -62,16 +62,26 @@ class Replayer:
             self._failed(error)
 
     def _next(self) -> tuple[Place, Standing] | None:
+        """One lock for each partition: its rules may have to be compiled, and units of others go on in between."""
         exchange = self._exchange
         with exchange.lock:
-            for place, standing in exchange.owned.items():
-                if not standing.announced or standing.waits - {"replay"}:
-                    continue
-                if standing.next > standing.begin and self._grants(place, standing):
-                    exchange.wait(place, "replay")
+            places = list(exchange.owned)
+        for place in places:
+            with exchange.lock:
+                standing = exchange.owned.get(place)
+                if standing is not None and self._lacks(place, standing):
                     return place, standing
-                exchange.go_on(place, "replay")
         return None
+
+    def _lacks(self, place: Place, standing: Standing) -> bool:
+        """Whether a partition has grants to catch up; then it waits from here on."""
+        if not standing.announced or standing.waits - {"replay"}:
+            return False
+        if standing.next > standing.begin and self._grants(place, standing):
+            self._exchange.wait(place, "replay")
+            return True
+        self._exchange.go_on(place, "replay")
+        return False
 
     def _grants(self, place: Place, standing: Standing) -> frozenset[int]:
         """Opening epochs of the grants to replay now: those begun, if they still are to be, else all that wait."""

@@ -13,10 +13,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from immutables import Map
+
 from schemas.errors import TransientError
 from schemas.ids import resource_of, source_topic
 from schemas.key_ring import KeyRing
-from schemas.policy_log import PolicyState
+from schemas.policy_log import ContractInForce, PolicyState
 from stream_apps.exchange import telemetry
 from stream_apps.exchange.ahead import Ahead, Basis, Judgement
 from stream_apps.exchange.breaker import Breaker
@@ -27,7 +29,7 @@ from stream_apps.exchange.marks import Mark, read_mark
 from stream_apps.exchange.outbox import Aborted, Output
 from stream_apps.exchange.standing import Standing
 from stream_apps.exchange.tools import Policy, Tools
-from stream_apps.exchange.views import Lane, Rules, last_change
+from stream_apps.exchange.views import Lane, Rules
 from stream_apps.transport.unit import Committed, Feed, Place, Slice, Unit
 
 _RETRY_S = 0.5
@@ -70,7 +72,9 @@ class Exchange:
         self._breakers: dict[str, Breaker] = {}
         self._aborts = 0
         self._epoch = -2
-        self._changed: tuple[PolicyState | None, dict[str, int]] = (None, {})
+        self._subscribed: tuple[str, ...] | None = None
+        """Resources whose topics are read."""
+        self._contracts: Map[str, ContractInForce] | None = None
         self._lag_at = 0.0
         self.ahead = Ahead(self._judge_now, lambda: self.feed.upcoming(_UPCOMING_S))
 
@@ -268,17 +272,11 @@ class Exchange:
 
     def _due(self, state: PolicyState) -> dict[Place, Mark]:
         """Partitions that must confirm an epoch or announce this worker."""
-        changed = self._last_change(state)
         return {
             place: s.settled(state.epoch)
             for place, s in self.owned.items()
-            if not s.announced or s.mark.epoch < changed.get(resource_of(place.topic), -1)
+            if not s.announced or s.mark.epoch < state.changed.get(resource_of(place.topic), -1)
         }
-
-    def _last_change(self, state: PolicyState) -> dict[str, int]:
-        if self._changed[0] is not state:
-            self._changed = state, last_change(state)
-        return self._changed[1]
 
     def renew(self, ring: KeyRing) -> None:
         """From now on these master keys (the custodian gave them)."""
@@ -289,15 +287,24 @@ class Exchange:
     def _policy_changed(self, state: PolicyState) -> None:
         with self.lock:
             self.tools.book.ring.verify(state.keys)
-            after = self._last_change(state)
             for place, standing in self.owned.items():
                 resource = resource_of(place.topic)
-                if after.get(resource, -1) > self._epoch and "stopped" in standing.waits:
+                if "stopped" in standing.waits and state.changed.get(resource, -1) > self._epoch:
                     self._breaker(resource).reset()
                     self.go_on(place, "stopped")
         self._epoch = state.epoch
         telemetry.epoch(state.epoch)
-        self.feed.subscribe([source_topic(resource) for resource in sorted(state.contracts)])
+        self._subscribe(state)
+
+    def _subscribe(self, state: PolicyState) -> None:
+        """Read other topics, if a resource was added. A new subscription is a rebalance, and asking after a thousand topics
+        takes the poll thread a while: no grant pays for it."""
+        if state.contracts is self._contracts:
+            return
+        self._contracts, resources = state.contracts, tuple(sorted(state.contracts))
+        if resources != self._subscribed:
+            self._subscribed = resources
+            self.feed.subscribe([source_topic(resource) for resource in resources])
 
     # -- waiting
 
