@@ -26,6 +26,8 @@ def write_page(folder: Path, path: Path) -> None:
         parts.append(_policy(found["policy"]))
     if "latency" in found:
         parts.append(_latency(found["latency"]))
+    if "control-plane" in found:
+        parts.append(_control_plane(found["control-plane"]))
     path.write_text("\n".join(parts))
 
 
@@ -70,6 +72,35 @@ def _latency(found: dict[str, Any]) -> str:
         f"## Latency ({_machine(found)}, {found['events_per_second']} events/s for {found['seconds']} s)\n\n"
         f"Publish acknowledged to row committed in SQLite: p50 {took['p50']} ms, p99 {took['p99']} ms, max {took['max']} ms.\n"
     )
+
+
+def _control_plane(found: dict[str, Any]) -> str:
+    lines = [
+        f"## Control plane ({_machine(found)})",
+        "",
+        "| resources | grants | read from the beginning, s | memory, MiB | time to linear | memory to linear |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    lines += [
+        f"| {r['resources']:,} | {r['grants']:,} | {r['seconds']} | {r['memory_mib']} | {r['growth_to_linear']} | "
+        f"{r['memory_to_linear']} |"
+        for r in found["reading"]
+    ]
+    lines += [
+        "",
+        f"With {found['resources']:,} live resources and {found['grants']:,} grants the exchange starts in "
+        f"{found['exchange_start_s']} s and takes {found['exchange_memory_mib']} MiB. Longest wait for release of events "
+        "around a grant change (ms):",
+        "",
+        "| change | times | others, p50 | others, max | without a change, p50 | without, max | pause, p50 |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    lines += [
+        f"| {c['change']} | {c['count']} | {c['others_wait_ms_p50']} | {c['others_wait_ms_max']} | "
+        f"{c['without_change_ms_p50']} | {c['without_change_ms_max']} | {c['pause_ms_p50']} |"
+        for c in found["changes"]
+    ]
+    return "\n".join([*lines, ""])
 
 
 def _machine(found: dict[str, Any]) -> str:
