@@ -20,6 +20,7 @@ from infra.runtime.settings import Settings
 from schemas.errors import TransientError
 from schemas.ids import resource_of
 from stream_apps.exchange import telemetry
+from stream_apps.exchange.evidence import written
 from stream_apps.exchange.gaps import GapWatch
 from stream_apps.exchange.marks import Mark, Replaying
 from stream_apps.exchange.outbox import Aborted
@@ -146,9 +147,12 @@ class Replayer:
                 mark = after_replay(standing.mark, grants, rules)
                 telemetry.replayed(place, len(lanes), at)
             result.gaps |= standing.mark.gaps
-            work = exchange.work(place, messages, result, rules, {}, mark, state.epoch, now)
+            first = messages[0].offset() if messages else None
+            bounds, given = (at if first is None else first, at), [v.grant.grant.id for v in lanes]
+            work = exchange.work(place, bounds, messages, result, rules, {}, mark, state.epoch, now, given)
             final: Mark = replace(work.mark, off=work.mark.off | frozenset(broken))
-            exchange.commit(work.outputs, {place: (standing.next, final)}, state.epoch, group)
+            outputs = [*work.outputs, written([work.evidence])]
+            exchange.commit(outputs, {place: (standing.next, final)}, state.epoch, group)
             witness.known.passed(place, standing.next if over else at, history=True)
             telemetry.judged_again(resource_of(place.topic), result)
             return over

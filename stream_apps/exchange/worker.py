@@ -16,6 +16,7 @@ from typing import Any
 from immutables import Map
 
 from schemas.errors import TransientError
+from schemas.evidence import Stretch
 from schemas.ids import resource_of, source_topic
 from schemas.key_ring import KeyRing
 from schemas.policy_log import ContractInForce, PolicyState
@@ -23,6 +24,7 @@ from stream_apps.exchange import telemetry
 from stream_apps.exchange.ahead import Ahead, Basis, Judgement
 from stream_apps.exchange.breaker import Breaker
 from stream_apps.exchange.dead_letters import letters
+from stream_apps.exchange.evidence import check_topic, stretch, written
 from stream_apps.exchange.gaps import GapWatch
 from stream_apps.exchange.judge import Judged
 from stream_apps.exchange.marks import Mark, read_mark
@@ -49,6 +51,7 @@ class Work:
     outputs: list[Output]
     mark: Mark
     withheld: dict[str, str]
+    evidence: Stretch
     basis: Basis | None = None
     """What it was judged on, unless it is history."""
 
@@ -145,7 +148,8 @@ class Exchange:
         offsets = {part.place: (part.end, w.mark) for part, w in zip(slices, work, strict=True)}
         offsets |= {p: (self.owned[p].next, m) for p, m in self._due(state).items() if p not in offsets}
         self._look_ahead(slices, work)
-        self.commit([o for w in work for o in w.outputs], offsets, state.epoch, unit.group)
+        outputs = [*(o for w in work for o in w.outputs), written([w.evidence for w in work])]
+        self.commit(outputs, offsets, state.epoch, unit.group)
         released = self.tools.now_ms()
         for w in work:
             resource = resource_of(w.place.topic)
@@ -198,7 +202,8 @@ class Exchange:
             result, at_ms = (made.result, made.at_ms) if made else (self._judge(part, basis, at_ms), at_ms)
             if self._breaker(resource).trips(result.records, result.faulty):
                 raise NotNow(place, "stopped")
-            work = self.work(place, part.messages, result, rules, withheld, standing.mark, state.epoch, at_ms)
+            bounds = part.start, part.end
+            work = self.work(place, bounds, part.messages, result, rules, withheld, standing.mark, state.epoch, at_ms)
             return replace(work, basis=basis)
         except TransientError as error:
             raise NotNow(place, "retry", error) from error
@@ -213,6 +218,7 @@ class Exchange:
     def work(
         self,
         place: Place,
+        bounds: tuple[int, int],
         messages: Sequence[Any],
         result: Judged,
         rules: Rules,
@@ -220,8 +226,11 @@ class Exchange:
         mark: Mark,
         epoch: int,
         at_ms: int,
+        history: Sequence[str] | None = None,
     ) -> Work:
-        """What is to be written for a judged slice, dead letters included. TransientError without a dead-letter topic."""
+        """What is to be written for a judged slice (offsets `bounds`), dead letters and evidence included; `history`: the
+        grants it is history of. TransientError without a topic for either."""
+        check_topic(self.tools.topics)
         withheld |= {v.grant.opened: "not_encodable" for v in result.broken}
         outputs = [Output(topic, place.partition, entries) for topic, entries in result.entries.items()]
         if result.faults:
@@ -230,7 +239,8 @@ class Exchange:
         grants = [v.grant for v in rules.lanes] + [w.grant for w in rules.withheld]
         names = {g.opened: g.grant.id for g in grants}
         mark = replace(mark, off=mark.off | missed).with_gaps(result.gaps)
-        return Work(place, result, outputs, mark, {names[o]: why for o, why in withheld.items()})
+        named = {names[o]: why for o, why in withheld.items()}
+        return Work(place, result, outputs, mark, named, stretch(place, bounds, epoch, at_ms, named, history))
 
     def commit(
         self, outputs: Sequence[Output], offsets: Mapping[Place, tuple[int, Mark]], epoch: int, group: Any

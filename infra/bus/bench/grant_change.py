@@ -19,19 +19,22 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from confluent_kafka import Producer
 
 from infra.bus.bench import load, many
 from infra.bus.demo.flow import wait_exchanged
 from infra.bus.latency import percentile
 from infra.bus.workers import process
 from infra.control import apply_files, topics
-from infra.runtime.kafka import admin
+from infra.runtime.kafka import admin, producer_config
 from infra.runtime.policy_log import ControlLog
 from infra.runtime.registry import Registry
 from infra.runtime.settings import Settings
+from schemas.errors import TransientError
 from schemas.grant import Grant, parse_grant
-from schemas.ids import grant_topic, subject
+from schemas.ids import grant_topic, source_topic, subject
 from schemas.policy_log import Event, GrantEnded, GrantOpened
+from schemas.text import Text
 from schemas.view_event import fingerprint
 from stream_apps.policy.compile import compile_view
 
@@ -70,8 +73,7 @@ def measure(settings: Settings, resources: int, changes: int, folder: Path, say:
     loaded = names[:: max(1, resources // _LOADED)][:_LOADED]
     seconds = _WARM_UP_S + int(changes * _EVERY_S) + 2
     values = {name: many.values(name, schema_ids[name], seconds) for name in loaded}
-    for name in names:
-        load.load(settings, name, schema_ids[name], 2)
+    _seed(settings, schema_ids)
     made = _prepare(settings, loaded, changes)
     started = time.monotonic()
     with process(settings, "infra.bus.main", ["exchange"], folder / "live-exchange.log") as child:
@@ -104,6 +106,16 @@ def _apply(settings: Settings, names: Sequence[str], folder: Path, say: Say) -> 
         out |= {f.resource: f.schema_id for f in facts}
         say(f"{len(out):,} of {len(names):,} resources applied")
     return out
+
+
+def _seed(settings: Settings, schema_ids: dict[str, int]) -> None:
+    """An event for every resource, so that it is seen when the exchange has come to it."""
+    producer = Producer(producer_config(settings))
+    for name, schema_id in schema_ids.items():
+        for _, value in many.values(name, schema_id, 1):
+            producer.produce(source_topic(name), value, b"seed", partition=0)
+    if producer.flush(60):
+        raise TransientError(Text("the broker did not take the load.", "代理未接收全部数据。"))
 
 
 def _memory_mib(pid: int) -> float:
