@@ -1,7 +1,7 @@
 """`bus bench control-plane`, second half: what a grant change costs the exchange that runs.
 
-Resources of one partition with five grants each, all live in one worker; a hundred of them with one event a second. Twice
-a second-and-a-half a grant is amended or ended, by one entry in the control log (topic and schema are made before, as
+Resources of one partition with five grants each, all live in one worker; twenty of them with one event a second. Every
+three seconds a grant is amended or ended, by one entry in the control log (topic and schema are made before, as
 `bus apply` makes them). The pause is the longest that an event published around the change waited for its release, under
 grants the change is not about, beside the longest of a stretch in which nothing changed.
 """
@@ -41,7 +41,7 @@ from stream_apps.policy.compile import compile_view
 Say = Callable[[str], None]
 
 GRANTS_EACH = 5
-_LOADED, _WARM_UP_S, _EVERY_S = 100, 5, 3.0
+_LOADED, _WARM_UP_S, _EVERY_S = 20, 5, 3.0
 _BEFORE_S, _AFTER_S = 0.1, 1.4
 """The stretch around a change, and as long a one before the next in which nothing changes."""
 _SUBSCRIBERS, _AT_ONCE = 40, 50

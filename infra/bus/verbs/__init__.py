@@ -5,9 +5,22 @@ from __future__ import annotations
 import typer
 
 from infra.bus.session import Session
-from infra.bus.verbs import bench, cluster, control, deliver, demo, exchange, keys, masks, preview, publish, sign
+from infra.bus.verbs import (
+    bench,
+    cluster,
+    control,
+    deliver,
+    demo,
+    exchange,
+    explain,
+    keys,
+    masks,
+    preview,
+    publish,
+    sign,
+)
 
-GROUPS = (demo, cluster, control, sign, keys, preview, publish, exchange, deliver, masks, bench)
+GROUPS = (demo, cluster, control, sign, keys, preview, publish, exchange, deliver, explain, masks, bench)
 """A new group of verbs is a file here and an entry in this line."""
 
 
