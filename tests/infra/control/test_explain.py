@@ -8,9 +8,10 @@ from dataclasses import asdict
 
 import pytest
 
-from infra.control import revoke
+from infra.control import revoke, topics
 from infra.control.explaining.explain import Asked, explain
 from infra.control.explaining.facts import Explained, Place
+from infra.runtime.kafka import admin
 from infra.runtime.settings import Settings
 from schemas.errors import ConfigError
 from schemas.ids import grant_topic
@@ -93,6 +94,16 @@ def test_after_a_revocation_it_says_since_which_epoch_and_why(lab: Lab) -> None:
         "revoked",
     )
     assert after.offsets is None
+
+
+def test_a_grant_that_was_withheld_is_told_with_the_word_why(lab: Lab) -> None:
+    lab.open(1)
+    topics.delete(admin(lab.settings), [grant_topic(f"{lab.word}.g.1", 1)])
+    lab.publish([("c", None, row(1))])
+    lab.settled()
+    (found,) = of_key(lab, "k1")
+    assert (found.outcome, found.reason, found.active, found.offsets) == ("withheld", "no_topic", True, None)
+    assert found.masks["id"] == "pass"
 
 
 def test_a_dead_letter_is_named_with_its_reason(lab: Lab) -> None:
