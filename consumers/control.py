@@ -78,12 +78,7 @@ class GrantWatch:
 
     def life(self, grant: GrantInForce) -> GrantInForce:
         """What is known by now of this very generation: whether it has ended, and its fence."""
-        state = self.state()
-        newest = state.grants.get(grant.grant.id, grant)
-        if newest.generation == grant.generation:
-            return newest
-        earlier = (g for g in state.ended if (g.grant.id, g.generation) == (grant.grant.id, grant.generation))
-        return next(earlier, grant)
+        return self.state().generation(grant.grant.id, grant.generation) or grant
 
     def successor(self, grant: GrantInForce) -> GrantInForce | None:
         """The newest generation of the grant, if it is a later one."""

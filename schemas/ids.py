@@ -8,6 +8,7 @@ one name even though Kafka itself holds `.` and `_` for the same character in to
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import AfterValidator
@@ -63,6 +64,7 @@ def source_topic(resource: str) -> str:
     return "src." + _fold(resource)
 
 
+@lru_cache(maxsize=65_536)  # the exchange asks for every partition at every turn
 def resource_of(topic: str) -> str:
     """The resource a source topic belongs to; ValueError for any other topic."""
     if not topic.startswith("src."):

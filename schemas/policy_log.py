@@ -2,14 +2,20 @@
 
 Contracts, grants and rules share one single-partition topic, so that one offset, the policy epoch, names everything that was in
 force. Values are UTF-8 JSON of the events below; the fold of all events up to an epoch is the `PolicyState`.
+
+An event costs the logarithm of what is in force: the maps are persistent ones, and contracts are read when first asked for.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
+from immutables import Map
 from pydantic import Field, TypeAdapter, ValidationError
 
 from schemas.approval import Approval
@@ -145,13 +151,23 @@ def decode(value: bytes | None, offset: int) -> Event:
         ) from error
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ContractInForce:
-    """The newest contract of a resource and where it came into force."""
+    """The newest contract of a resource and where it came into force. It is kept as text (JSON) and read when first asked for."""
 
-    contract: Contract
+    text: str = field(repr=False)
     schema_id: int
     epoch: int
+
+    @classmethod
+    def of(cls, source: dict[str, Any], schema_id: int, epoch: int) -> ContractInForce:
+        """The contract that an Avro schema (parsed JSON) holds."""
+        return cls(json.dumps(source, ensure_ascii=False, separators=(",", ":")), schema_id, epoch)
+
+    @cached_property
+    def contract(self) -> Contract:
+        """ConfigError if this version does not understand it: nothing of its resource is released."""
+        return parse_contract(json.loads(self.text), f"bus.grants@{self.epoch}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,9 +187,14 @@ class GrantInForce:
     end_reason: str | None = None
     fence: dict[int, int] | None = None
     destroy_by: dt.date | None = None
-    contract: Contract | None = field(default=None, repr=False)
+    under: ContractInForce | None = field(default=None, repr=False)
     """The resource's contract when it was opened: what its approvers saw."""
     approval: Approval | None = field(default=None, repr=False)
+
+    @property
+    def contract(self) -> Contract | None:
+        """`under`, read. ConfigError if this version does not understand it."""
+        return None if self.under is None else self.under.contract
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,27 +202,55 @@ class PolicyState:
     """Everything in force at `epoch` (offset of the last event folded in; -1: none)."""
 
     epoch: int = -1
-    contracts: dict[str, ContractInForce] = field(default_factory=dict)
-    grants: dict[str, GrantInForce] = field(default_factory=dict)
-    """Newest generation of each grant, by grant id, ended ones included."""
-    ended: tuple[GrantInForce, ...] = ()
-    """Earlier generations, and their topics that may still exist."""
+    contracts: Map[str, ContractInForce] = field(default_factory=Map)
+    grants: Map[str, GrantInForce] = field(default_factory=Map)
+    """Newest generation of each grant, by grant id, ended ones included. In no order."""
+    earlier: Map[tuple[str, int], GrantInForce] = field(default_factory=Map)
+    """Earlier generations, by grant id and generation."""
     rules: dict[str, CombinationRule] = field(default_factory=dict)
     """Combination rules that hold, by id."""
     keys: dict[int, AnnouncedKey] = field(default_factory=dict)
     """Versions of the master key that have been announced."""
+    live: Map[str, Map[str, None]] = field(default_factory=Map)
+    """By resource, the ids of the grants on it that have not ended."""
+    changed: Map[str, int] = field(default_factory=Map)
+    """By resource, the newest epoch that concerned it: its contract, or a grant on it that was opened or has ended."""
+
+    @classmethod
+    def of(cls, epoch: int, contract: ContractInForce, grants: Iterable[GrantInForce]) -> PolicyState:
+        """One resource's contract and active grants, in force at `epoch`."""
+        by_id = {g.grant.id: g for g in grants}
+        resource, ids = contract.contract.id, Map(dict.fromkeys(by_id))
+        return cls(
+            epoch,
+            Map({resource: contract}),
+            Map(by_id),
+            live=Map({resource: ids}),
+            changed=Map({resource: epoch}),
+        )
+
+    @property
+    def ended(self) -> tuple[GrantInForce, ...]:
+        """Earlier generations, whose topics may still exist, in the order of their opening. Costs as much as there are."""
+        return tuple(sorted(self.earlier.values(), key=lambda g: g.opened))
 
     def active(self, resource: str) -> list[GrantInForce]:
-        """Grants on `resource` that have not ended, in the order of their ids."""
-        live = (g for g in self.grants.values() if g.ended is None and g.grant.resource == resource)
-        return sorted(live, key=lambda g: g.grant.id)
+        """Grants on `resource` that have not ended, in the order of their ids. Costs as much as there are of them."""
+        return [self.grants[name] for name in sorted(self.live.get(resource, Map()))]
+
+    def generation(self, grant: str, generation: int) -> GrantInForce | None:
+        """One generation of a grant, newest or earlier; None if there never was one."""
+        newest = self.grants.get(grant)
+        if newest is not None and newest.generation == generation:
+            return newest
+        return self.earlier.get((grant, generation))
 
     def after(self, offset: int, event: Event) -> PolicyState:
         """The state once `event` at `offset` has been folded in. This state is unchanged."""
         if isinstance(event, ContractPublished):
-            contract = parse_contract(event.contract, f"bus.grants@{offset}")
-            entry = ContractInForce(contract, event.schema_id, offset)
-            return replace(self, epoch=offset, contracts={**self.contracts, event.resource: entry})
+            entry = ContractInForce.of(event.contract, event.schema_id, offset)
+            changed = self.changed.set(event.resource, offset)
+            return replace(self, epoch=offset, contracts=self.contracts.set(event.resource, entry), changed=changed)
         if isinstance(event, GrantOpened):
             return self._opened(offset, event)
         if isinstance(event, RulePublished):
@@ -210,17 +259,35 @@ class PolicyState:
             return replace(self, epoch=offset, rules={k: r for k, r in self.rules.items() if k != event.rule})
         if isinstance(event, KeysAnnounced):
             return replace(self, epoch=offset, keys=_announced(self.keys, event))
+        return self._told(offset, event)
+
+    def _told(self, offset: int, event: GrantEnded | GrantFenced) -> PolicyState:
         current = self.grants.get(event.grant)
         if current is None or current.generation != event.generation:
-            return replace(self, epoch=offset, ended=_fenced(self.ended, event))
+            return replace(self, epoch=offset, earlier=_fenced(self.earlier, event))
         if isinstance(event, GrantFenced):
             changed = replace(current, fence=event.offsets)
         else:
             changed = _over(current, offset, event)
-        return replace(self, epoch=offset, grants={**self.grants, event.grant: changed})
+        return self._with(offset, current, changed)
+
+    def _with(self, offset: int, old: GrantInForce | None, new: GrantInForce) -> PolicyState:
+        """This state with `new` as the newest generation of its grant, which was `old`: the maps by resource follow."""
+        was = old is not None and old.ended is None
+        live, changed = self.live, self.changed
+        if old is not None and was and (new.ended is not None or new.grant.resource != old.grant.resource):
+            left = live[old.grant.resource].delete(old.grant.id)
+            live = live.set(old.grant.resource, left) if left else live.delete(old.grant.resource)
+            changed = changed.set(old.grant.resource, offset)
+        if new.ended is None:
+            there = live.get(new.grant.resource, Map())
+            live = live.set(new.grant.resource, there.set(new.grant.id, None))
+        if new.opened == offset:
+            changed = changed.set(new.grant.resource, offset)
+        return replace(self, epoch=offset, grants=self.grants.set(new.grant.id, new), live=live, changed=changed)
 
     def _opened(self, offset: int, event: GrantOpened) -> PolicyState:
-        under = self.contracts.get(event.grant.resource)
+        under = self.contracts.get(event.grant.resource)  # the entry itself: it is read once for all grants
         new = GrantInForce(
             event.grant,
             event.generation,
@@ -230,19 +297,18 @@ class PolicyState:
             offset,
             event.at,
             event.key_version,
-            contract=under.contract if under else None,
+            under=under,
             approval=event.approval,
         )
-        old, ended = self.grants.get(event.grant.id), self.ended
+        old, earlier = self.grants.get(event.grant.id), self.earlier
         if old is not None:
             if event.generation <= old.generation or _resurrects(old, event):
-                return replace(
-                    self, epoch=offset
-                )  # a replayed or raced command, or an old document: the first one stands
+                return replace(self, epoch=offset)  # replayed, raced, or an old document: the first one stands
+            over = old
             if old.ended is None:
-                old = replace(old, ended=offset, ended_at=event.at, end_reason="superseded")
-            ended = (*ended, old)
-        return replace(self, epoch=offset, grants={**self.grants, event.grant.id: new}, ended=ended)
+                over = replace(old, ended=offset, ended_at=event.at, end_reason="superseded")
+            earlier = earlier.set((old.grant.id, old.generation), over)
+        return replace(self._with(offset, old, new), earlier=earlier)
 
 
 def _over(current: GrantInForce, offset: int, event: GrantEnded) -> GrantInForce:
@@ -273,8 +339,10 @@ def _announced(keys: dict[int, AnnouncedKey], event: KeysAnnounced) -> dict[int,
     return {**keys, event.version: said if known == replace(said, until=known.until) else known}
 
 
-def _fenced(ended: tuple[GrantInForce, ...], event: GrantEnded | GrantFenced) -> tuple[GrantInForce, ...]:
-    if not isinstance(event, GrantFenced):
-        return ended
+def _fenced(
+    earlier: Map[tuple[str, int], GrantInForce], event: GrantEnded | GrantFenced
+) -> Map[tuple[str, int], GrantInForce]:
     of = (event.grant, event.generation)
-    return tuple(replace(g, fence=event.offsets) if (g.grant.id, g.generation) == of else g for g in ended)
+    if not isinstance(event, GrantFenced) or of not in earlier:
+        return earlier
+    return earlier.set(of, replace(earlier[of], fence=event.offsets))

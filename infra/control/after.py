@@ -9,10 +9,26 @@ from itertools import chain
 from schemas.combination_rule import CombinationRule
 from schemas.contract import Contract
 from schemas.grant import Grant
-from schemas.policy_log import GrantInForce
+from schemas.policy_log import ContractInForce, GrantInForce
 from stream_apps.policy.combination import broken, refusal
 from stream_apps.policy.in_force import Suspension, view_in_force
 from stream_apps.policy.together import Held, Shown, check_together
+
+
+@dataclass(frozen=True, slots=True)
+class Contracts:
+    """The contracts of a state, read when asked for, with others in their place or beside them."""
+
+    before: Mapping[str, ContractInForce]
+    instead: Mapping[str, Contract]
+
+    def __getitem__(self, resource: str) -> Contract:
+        found = self.instead.get(resource)
+        return self.before[resource].contract if found is None else found
+
+    def get(self, resource: str) -> Contract | None:
+        """The contract in force then; None if there is none."""
+        return self[resource] if resource in self.instead or resource in self.before else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +43,7 @@ class After:
     new_rules         rules that begin or change: id -> file
     """
 
-    contracts: Mapping[str, Contract]
+    contracts: Contracts
     rules: Mapping[str, CombinationRule]
     going_on: Sequence[GrantInForce]
     applied: Sequence[tuple[str, Grant]]
@@ -38,8 +54,9 @@ class After:
     def check(self) -> None:
         """ConfigError for the first thing a subscriber would learn from its grants together that it may not, if the command
         has a part in it."""
+        going_on = self._by_subscriber()
         for subscriber in sorted(self._concerned()):
-            held = list(self._held(subscriber))
+            held = list(self._held(subscriber, going_on.get(subscriber, ())))
             check_together(held, self.new, self.changed)
             for rule in self.rules.values():
                 found = broken(rule, held)
@@ -54,16 +71,20 @@ class After:
             g.subscriber for g in every if self.new_rules or g.id in self.new or g.resource in self.changed
         }  # fmt: skip
 
-    def _held(self, subscriber: str) -> Iterator[Held]:
+    def _by_subscriber(self) -> Mapping[str, Sequence[GrantInForce]]:
+        out: dict[str, list[GrantInForce]] = {}
+        for live in self.going_on:
+            out.setdefault(live.grant.subscriber, []).append(live)
+        return out
+
+    def _held(self, subscriber: str, going_on: Sequence[GrantInForce]) -> Iterator[Held]:
         """Its grants that release anything."""
         for file, grant in self.applied:
             if grant.subscriber == subscriber:
                 yield Held(grant, self.contracts[grant.resource], file)
-        for live in self.going_on:
+        for live in going_on:
             contract = self.contracts.get(live.grant.resource)
-            if contract is None or live.grant.subscriber != subscriber:
-                continue
-            if not isinstance(view_in_force(contract, live), Suspension):
+            if contract is not None and not isinstance(view_in_force(contract, live), Suspension):
                 yield Held(live.grant, contract)
 
     def _cause(self, rule: CombinationRule, shown: Sequence[Shown]) -> str | None:

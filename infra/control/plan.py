@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from infra.control.after import After
+from infra.control.after import After, Contracts
 from infra.control.approved import approval_for
 from infra.control.documents import Documents
 from infra.control.facts import Action
@@ -106,7 +106,7 @@ def make_plan(
 
     Raises ConfigError for the first document that is refused: file, field and reason.
     """
-    in_force = {r: c.contract for r, c in state.contracts.items()} | {c.id: c for _, c in documents.contracts}
+    in_force = Contracts(state.contracts, {c.id: c for _, c in documents.contracts})
     renewed = {g.id for _, g in documents.grants}
     contracts = [
         _signed(_contract(file, c, state, topics, renewed), documents, signers) for file, c in documents.contracts
@@ -121,13 +121,13 @@ def make_plan(
     return plan
 
 
-def _after(state: PolicyState, plan: Plan, contracts: Mapping[str, Contract]) -> After:
+def _after(state: PolicyState, plan: Plan, contracts: Contracts) -> After:
     renewed = {p.grant.id for p in plan.grants}
     rules = state.rules | {p.rule.id: p.rule for p in plan.rules}
     return After(
         contracts,
         {name: rule for name, rule in rules.items() if not rule.withdrawn},
-        [g for g in state.grants.values() if g.ended is None and g.grant.id not in renewed],
+        [g for _, g in sorted(state.grants.items()) if g.ended is None and g.grant.id not in renewed],
         [(p.file, p.grant) for p in plan.grants],
         frozenset(p.grant.id for p in plan.grants if p.action != "unchanged"),
         {p.contract.id: p.file for p in plan.contracts if p.action != "unchanged"},
@@ -212,7 +212,7 @@ def _grant(
     file: str,
     grant: Grant,
     state: PolicyState,
-    contracts: Mapping[str, Contract],
+    contracts: Contracts,
     today: dt.date,
     key_version: int,
 ) -> GrantPlan:

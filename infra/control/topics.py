@@ -15,7 +15,14 @@ from confluent_kafka.cimpl import NewTopic
 
 from infra.runtime.kafka import MAX_MESSAGE_BYTES, await_topics, passes
 from schemas.errors import PermanentError, TransientError
-from schemas.ids import DEAD_LETTER_TOPIC, grant_topic, positions_topic, quarantine_topic, source_topic
+from schemas.ids import (
+    DEAD_LETTER_TOPIC,
+    EVIDENCE_TOPIC,
+    grant_topic,
+    positions_topic,
+    quarantine_topic,
+    source_topic,
+)
 from schemas.text import Text
 
 OUTAGE_MS = 7 * 24 * 3600 * 1000
@@ -55,12 +62,13 @@ class Wanted:
 
 
 def of_resource(resource: str, partitions: int) -> list[Wanted]:
-    """Topics of a resource: its source, its quarantine, its publishers' positions, and the dead letters all share."""
+    """Topics of a resource: its source, its quarantine, its publishers' positions; the dead letters and evidence all share."""
     return [
         Wanted(source_topic(resource), partitions, _COMPACTED),
         Wanted(quarantine_topic(resource), 1, _POINTERS),
         Wanted(positions_topic(resource), 1, _POSITIONS),
         Wanted(DEAD_LETTER_TOPIC, 1, _POINTERS),
+        Wanted(EVIDENCE_TOPIC, 1, _POINTERS),
     ]
 
 

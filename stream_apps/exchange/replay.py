@@ -20,6 +20,7 @@ from infra.runtime.settings import Settings
 from schemas.errors import TransientError
 from schemas.ids import resource_of
 from stream_apps.exchange import telemetry
+from stream_apps.exchange.evidence import written
 from stream_apps.exchange.gaps import GapWatch
 from stream_apps.exchange.marks import Mark, Replaying
 from stream_apps.exchange.outbox import Aborted
@@ -62,16 +63,26 @@ class Replayer:
             self._failed(error)
 
     def _next(self) -> tuple[Place, Standing] | None:
+        """One lock for each partition: its rules may have to be compiled, and units of others go on in between."""
         exchange = self._exchange
         with exchange.lock:
-            for place, standing in exchange.owned.items():
-                if not standing.announced or standing.waits - {"replay"}:
-                    continue
-                if standing.next > standing.begin and self._grants(place, standing):
-                    exchange.wait(place, "replay")
+            places = list(exchange.owned)
+        for place in places:
+            with exchange.lock:
+                standing = exchange.owned.get(place)
+                if standing is not None and self._lacks(place, standing):
                     return place, standing
-                exchange.go_on(place, "replay")
         return None
+
+    def _lacks(self, place: Place, standing: Standing) -> bool:
+        """Whether a partition has grants to catch up; then it waits from here on."""
+        if not standing.announced or standing.waits - {"replay"}:
+            return False
+        if standing.next > standing.begin and self._grants(place, standing):
+            self._exchange.wait(place, "replay")
+            return True
+        self._exchange.go_on(place, "replay")
+        return False
 
     def _grants(self, place: Place, standing: Standing) -> frozenset[int]:
         """Opening epochs of the grants to replay now: those begun, if they still are to be, else all that wait."""
@@ -136,9 +147,12 @@ class Replayer:
                 mark = after_replay(standing.mark, grants, rules)
                 telemetry.replayed(place, len(lanes), at)
             result.gaps |= standing.mark.gaps
-            work = exchange.work(place, messages, result, rules, {}, mark, state.epoch, now)
+            first = messages[0].offset() if messages else None
+            bounds, given = (at if first is None else first, at), [v.grant.grant.id for v in lanes]
+            work = exchange.work(place, bounds, messages, result, rules, {}, mark, state.epoch, now, given)
             final: Mark = replace(work.mark, off=work.mark.off | frozenset(broken))
-            exchange.commit(work.outputs, {place: (standing.next, final)}, state.epoch, group)
+            outputs = [*work.outputs, written([work.evidence])]
+            exchange.commit(outputs, {place: (standing.next, final)}, state.epoch, group)
             witness.known.passed(place, standing.next if over else at, history=True)
             telemetry.judged_again(resource_of(place.topic), result)
             return over

@@ -52,8 +52,8 @@ def in_force(rules: Rules, lanes: Sequence[Lane]) -> PolicyState:
     """The state that makes these rules of one resource."""
     if rules.contract is None or rules.decoder is None:
         return PolicyState()
-    contract = ContractInForce(rules.contract, rules.decoder.codec.schema_id, 0)
-    return PolicyState(0, {rules.contract.id: contract}, {v.grant.grant.id: v.grant for v in lanes})
+    contract = ContractInForce.of(rules.contract.source, rules.decoder.codec.schema_id, 0)
+    return PolicyState.of(0, contract, [v.grant for v in lanes])
 
 
 def dies(settings: Settings, record: Record) -> bool:

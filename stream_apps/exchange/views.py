@@ -11,7 +11,7 @@ from infra.runtime.registry import Registry
 from infra.runtime.signers import NOBODY, Signers
 from schemas.codec import ChangeDecoder, Codec, codec_for
 from schemas.contract import Contract
-from schemas.errors import PermanentError
+from schemas.errors import ConfigError, PermanentError
 from schemas.ids import source_topic, subject
 from schemas.key_ring import KeyRing
 from schemas.policy_log import ContractInForce, GrantInForce, PolicyState
@@ -62,7 +62,7 @@ class RuleBook:
     _state: PolicyState | None = None
     _looked: set[str] = field(default_factory=set)
     """Resources whose rules are those of `_state`."""
-    _rules: dict[str, tuple[tuple[Any, ...], Rules]] = field(default_factory=dict)
+    _rules: dict[str, tuple[int, Rules]] = field(default_factory=dict)
     _decoders: dict[str, tuple[int, ChangeDecoder]] = field(default_factory=dict)
 
     def rules(self, state: PolicyState, resource: str) -> Rules:
@@ -76,12 +76,11 @@ class RuleBook:
         elif resource in self._looked:
             return self._rules[resource][1]
         self._looked.add(resource)
-        contract = state.contracts.get(resource)
-        active = state.active(resource)
-        version = (contract.epoch if contract else -1, *(g.opened for g in active))
+        version = state.changed.get(resource, -1)
         found = self._rules.get(resource)
         if found is None or found[0] != version:
-            found = self._rules[resource] = version, self._compile(contract, active)
+            rules = self._compile(state.contracts.get(resource), state.active(resource))
+            found = self._rules[resource] = version, rules
         return found[1]
 
     def renew(self, ring: KeyRing) -> None:
@@ -102,10 +101,14 @@ class RuleBook:
     def _compile(self, contract: ContractInForce | None, active: Sequence[GrantInForce]) -> Rules:
         if contract is None:
             return Rules(None, None, (), [Withheld(g, "no_contract") for g in active])
-        made = [self._view(contract.contract, g) for g in active]
+        try:
+            current = contract.contract
+        except ConfigError:
+            return Rules(None, None, (), [Withheld(g, "contract_not_understood") for g in active])
+        made = [self._view(current, g) for g in active]
         return Rules(
             self._decoder(contract),
-            contract.contract,
+            current,
             [m for m in made if isinstance(m, Lane)],
             [m for m in made if isinstance(m, Withheld)],
         )
@@ -157,12 +160,3 @@ def lacking(ring: KeyRing, state: PolicyState) -> bool:
     newer = any(g.ended is None and g.key_version > ring.newest for g in state.grants.values())
     own = ring.secrets
     return newer or any(own[v].until != said.until for v, said in state.keys.items() if v in own)
-
-
-def last_change(state: PolicyState) -> dict[str, int]:
-    """The newest epoch that concerned each resource: what its partitions must confirm."""
-    out = {resource: c.epoch for resource, c in state.contracts.items()}
-    for g in (*state.grants.values(), *state.ended):
-        latest = max(g.opened, g.ended if g.ended is not None else -1)
-        out[g.grant.resource] = max(out.get(g.grant.resource, -1), latest)
-    return out

@@ -13,22 +13,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from immutables import Map
+
 from infra.runtime.signers import Signers
 from schemas.errors import TransientError
+from schemas.evidence import Stretch
 from schemas.ids import resource_of, source_topic
 from schemas.key_ring import KeyRing
-from schemas.policy_log import PolicyState
+from schemas.policy_log import ContractInForce, PolicyState
 from stream_apps.exchange import telemetry
 from stream_apps.exchange.ahead import Ahead, Basis, Judgement
 from stream_apps.exchange.breaker import Breaker
 from stream_apps.exchange.dead_letters import letters
+from stream_apps.exchange.evidence import check_topic, stretch, written
 from stream_apps.exchange.gaps import GapWatch
 from stream_apps.exchange.judge import Judged
 from stream_apps.exchange.marks import Mark, read_mark
 from stream_apps.exchange.outbox import Aborted, Output
 from stream_apps.exchange.standing import Standing
 from stream_apps.exchange.tools import Policy, Tools
-from stream_apps.exchange.views import Lane, Rules, last_change
+from stream_apps.exchange.views import Lane, Rules
 from stream_apps.transport.unit import Committed, Feed, Place, Slice, Unit
 
 _RETRY_S = 0.5
@@ -48,6 +52,7 @@ class Work:
     outputs: list[Output]
     mark: Mark
     withheld: dict[str, str]
+    evidence: Stretch
     basis: Basis | None = None
     """What it was judged on, unless it is history."""
 
@@ -71,7 +76,9 @@ class Exchange:
         self._breakers: dict[str, Breaker] = {}
         self._aborts = 0
         self._epoch = -2
-        self._changed: tuple[PolicyState | None, dict[str, int]] = (None, {})
+        self._subscribed: tuple[str, ...] | None = None
+        """Resources whose topics are read."""
+        self._contracts: Map[str, ContractInForce] | None = None
         self._lag_at = 0.0
         self.ahead = Ahead(self._judge_now, lambda: self.feed.upcoming(_UPCOMING_S))
 
@@ -142,7 +149,8 @@ class Exchange:
         offsets = {part.place: (part.end, w.mark) for part, w in zip(slices, work, strict=True)}
         offsets |= {p: (self.owned[p].next, m) for p, m in self._due(state).items() if p not in offsets}
         self._look_ahead(slices, work)
-        self.commit([o for w in work for o in w.outputs], offsets, state.epoch, unit.group)
+        outputs = [*(o for w in work for o in w.outputs), written([w.evidence for w in work])]
+        self.commit(outputs, offsets, state.epoch, unit.group)
         released = self.tools.now_ms()
         for w in work:
             resource = resource_of(w.place.topic)
@@ -195,7 +203,8 @@ class Exchange:
             result, at_ms = (made.result, made.at_ms) if made else (self._judge(part, basis, at_ms), at_ms)
             if self._breaker(resource).trips(result.records, result.faulty):
                 raise NotNow(place, "stopped")
-            work = self.work(place, part.messages, result, rules, withheld, standing.mark, state.epoch, at_ms)
+            bounds = part.start, part.end
+            work = self.work(place, bounds, part.messages, result, rules, withheld, standing.mark, state.epoch, at_ms)
             return replace(work, basis=basis)
         except TransientError as error:
             raise NotNow(place, "retry", error) from error
@@ -210,6 +219,7 @@ class Exchange:
     def work(
         self,
         place: Place,
+        bounds: tuple[int, int],
         messages: Sequence[Any],
         result: Judged,
         rules: Rules,
@@ -217,8 +227,11 @@ class Exchange:
         mark: Mark,
         epoch: int,
         at_ms: int,
+        history: Sequence[str] | None = None,
     ) -> Work:
-        """What is to be written for a judged slice, dead letters included. TransientError without a dead-letter topic."""
+        """What is to be written for a judged slice (offsets `bounds`), dead letters and evidence included; `history`: the
+        grants it is history of. TransientError without a topic for either."""
+        check_topic(self.tools.topics)
         withheld |= {v.grant.opened: "not_encodable" for v in result.broken}
         outputs = [Output(topic, place.partition, entries) for topic, entries in result.entries.items()]
         if result.faults:
@@ -227,7 +240,8 @@ class Exchange:
         grants = [v.grant for v in rules.lanes] + [w.grant for w in rules.withheld]
         names = {g.opened: g.grant.id for g in grants}
         mark = replace(mark, off=mark.off | missed).with_gaps(result.gaps)
-        return Work(place, result, outputs, mark, {names[o]: why for o, why in withheld.items()})
+        named = {names[o]: why for o, why in withheld.items()}
+        return Work(place, result, outputs, mark, named, stretch(place, bounds, epoch, at_ms, named, history))
 
     def commit(
         self, outputs: Sequence[Output], offsets: Mapping[Place, tuple[int, Mark]], epoch: int, group: Any
@@ -269,17 +283,11 @@ class Exchange:
 
     def _due(self, state: PolicyState) -> dict[Place, Mark]:
         """Partitions that must confirm an epoch or announce this worker."""
-        changed = self._last_change(state)
         return {
             place: s.settled(state.epoch)
             for place, s in self.owned.items()
-            if not s.announced or s.mark.epoch < changed.get(resource_of(place.topic), -1)
+            if not s.announced or s.mark.epoch < state.changed.get(resource_of(place.topic), -1)
         }
-
-    def _last_change(self, state: PolicyState) -> dict[str, int]:
-        if self._changed[0] is not state:
-            self._changed = state, last_change(state)
-        return self._changed[1]
 
     def renew(self, ring: KeyRing) -> None:
         """From now on these master keys (the custodian gave them)."""
@@ -295,15 +303,24 @@ class Exchange:
     def _policy_changed(self, state: PolicyState) -> None:
         with self.lock:
             self.tools.book.ring.verify(state.keys)
-            after = self._last_change(state)
             for place, standing in self.owned.items():
                 resource = resource_of(place.topic)
-                if after.get(resource, -1) > self._epoch and "stopped" in standing.waits:
+                if "stopped" in standing.waits and state.changed.get(resource, -1) > self._epoch:
                     self._breaker(resource).reset()
                     self.go_on(place, "stopped")
         self._epoch = state.epoch
         telemetry.epoch(state.epoch)
-        self.feed.subscribe([source_topic(resource) for resource in sorted(state.contracts)])
+        self._subscribe(state)
+
+    def _subscribe(self, state: PolicyState) -> None:
+        """Read other topics, if a resource was added. A new subscription is a rebalance, and asking after a thousand topics
+        takes the poll thread a while: no grant pays for it."""
+        if state.contracts is self._contracts:
+            return
+        self._contracts, resources = state.contracts, tuple(sorted(state.contracts))
+        if resources != self._subscribed:
+            self._subscribed = resources
+            self.feed.subscribe([source_topic(resource) for resource in resources])
 
     # -- waiting
 

@@ -60,16 +60,17 @@ def view_in_force(contract: Contract | None, live: GrantInForce) -> View | Suspe
 
 def _moved(view: View, contract: Contract, live: GrantInForce) -> list[str]:
     """What the grant uses and the contract it was opened under had in another way; empty if it made the same view."""
-    if live.contract is contract:
-        return []
-    if live.contract is None:
-        return [contract.id]
     try:
-        opened = compile_view(live.contract, live.grant)
+        before = live.contract
+        if before is contract:
+            return []
+        if before is None:
+            return [contract.id]
+        opened = compile_view(before, live.grant)
     except BusError:
         return [contract.id]
     used = {parse_path(text) for text in live.grant.fields} | (fields_of(view.where) if view.where else set())
-    moved = sorted(path_text(p) for p in used if _kind(live.contract, p) != _kind(contract, p))
+    moved = sorted(path_text(p) for p in used if _kind(before, p) != _kind(contract, p))
     if not moved and _same(opened, view):
         return []
     now = {f.name: f.mask.identity() for f in view.fields}

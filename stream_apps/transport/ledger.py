@@ -130,11 +130,12 @@ class Ledger:
                     continue
                 messages = found.get(place, ())
                 if messages or end > start:
-                    self._open().add(place, messages, start, end)
+                    gathering = self._open()
+                    gathering.add(place, messages, start, end)
+                    gathering.group = group
                     self._next[place] = end
                     added = True
             if added:
-                self._buffer[-1].group = group
                 self._changed()
 
     def room(self) -> int:
@@ -275,7 +276,12 @@ class Ledger:
         return bool(self._buffer) and self._full(self._buffer[0]) and not self._holding
 
     def _full(self, gathering: Gathering) -> bool:
-        return gathering.records >= self._limits.records or gathering.bytes >= self._limits.bytes
+        limits = self._limits
+        return (
+            gathering.records >= limits.records
+            or gathering.bytes >= limits.bytes
+            or len(gathering.parts) >= limits.places
+        )
 
     def _room(self) -> int:
         if not self._buffer or (self._full(self._buffer[-1]) and len(self._buffer) < self._limits.units):

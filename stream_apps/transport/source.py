@@ -17,6 +17,9 @@ class Limits:
     records: int = 10_000
     bytes: int = 32 << 20
     """Of values."""
+    places: int = 100
+    """Partitions: with five grants each a unit then writes 500 topics in one transaction. With a thousand partitions that all
+    have something to say, as after a pause, one transaction over 5,000 topics took longer than the broker gives it."""
     chunk: int = 2_000
     """Records asked of the consumer at once."""
     units: int = 2

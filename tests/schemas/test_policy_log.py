@@ -153,7 +153,7 @@ def test_the_first_end_stands() -> None:
 
 def test_the_end_of_an_unknown_grant_moves_the_epoch_only() -> None:
     state = fold(ended())
-    assert (state.epoch, state.grants) == (0, {})
+    assert (state.epoch, dict(state.grants)) == (0, {})
 
 
 def test_a_fence_is_kept_with_its_generation() -> None:

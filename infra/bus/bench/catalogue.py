@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 
-from infra.bus.bench import exchange, latency, many, policy, revocation
+from infra.bus.bench import exchange, grant_change, latency, many, policy, policy_growth, revocation
 from infra.bus.throwaway import throwaway_cluster
 from infra.cluster import Progress
 from infra.runtime.settings import Settings
@@ -28,6 +28,7 @@ class Bench:
 
     folder  its results; what it needed meanwhile is in `folder/work` and is removed before each benchmark
     quick   a tenth of the load, to see that it runs; its figures count for nothing
+    full    the load the city has, where the usual one is smaller because that takes long to set up
     """
 
     folder: Path
@@ -35,6 +36,7 @@ class Bench:
     progress: Progress
     say: Say
     quick: bool = False
+    full: bool = False
 
     def cluster(self, name: str) -> AbstractContextManager[Settings]:
         """Settings of a fresh cluster that ends with the block."""
@@ -85,11 +87,25 @@ def bench_revocation(bench: Bench) -> dict[str, Any]:
         return revocation.measure(settings, 5 if bench.quick else 50, bench.folder / "work", bench.say)
 
 
+def bench_control_plane(bench: Bench) -> dict[str, Any]:
+    """Reading the policy at three sizes, and what a grant change costs the exchange that runs. The usual size is 200 live
+    resources with 1,000 grants; the full one 1,000 with 5,000."""
+    folder = bench.folder / "work"
+    with bench.cluster("policy-growth") as settings:
+        sizes = policy_growth.SIZES[:1] if bench.quick else policy_growth.SIZES
+        growth = policy_growth.measure(settings, sizes, folder, bench.say)
+    with bench.cluster("grant-change") as settings:
+        resources, changes = (20, 4) if bench.quick else (1_000 if bench.full else 200, 20)
+        live = grant_change.measure(settings, resources, changes, folder, bench.say)
+    return {"reading": growth, "full": bench.full, **live}
+
+
 BENCHES: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "policy": bench_policy,
     "exchange": bench_exchange,
     "latency": bench_latency,
     "revocation": bench_revocation,
+    "control-plane": bench_control_plane,
 }
 
 

@@ -32,12 +32,12 @@ def measure(settings: Settings, resources: int, seconds: int, folder: Path) -> d
     """Percentiles of release in milliseconds, over `seconds` of `resources` events a second, after three warm-up seconds."""
     names = [f"bench.many-{n}" for n in range(resources)]
     schema_ids = _apply(settings, names, folder / "many")
-    values = {name: _values(name, schema_ids[name], seconds + _WARM_UP) for name in names}
+    prepared = {name: values(name, schema_ids[name], seconds + _WARM_UP) for name in names}
     with exchange(settings, folder / "many-exchange.log"):
         wait_exchanged(settings, names, 60.0)
-        reader = _Reader(settings, names)
+        reader = Reader(settings, names)
         reader.start()
-        acknowledged = _publish(settings, values, seconds + _WARM_UP)
+        acknowledged = publish(settings, prepared, seconds + _WARM_UP)
         reader.finish(len(acknowledged), 60.0)
     counted = [key for key, at in acknowledged.items() if not key.endswith(_SKIPPED)]
     took = [max(0.0, (reader.seen[key] - acknowledged[key]) * 1000) for key in counted]
@@ -66,7 +66,7 @@ def _apply(settings: Settings, names: list[str], folder: Path) -> dict[str, int]
     return {f.resource: f.schema_id for f in facts}
 
 
-def _values(name: str, schema_id: int, count: int) -> list[tuple[bytes, bytes]]:
+def values(name: str, schema_id: int, count: int) -> list[tuple[bytes, bytes]]:
     """(key, value) of `count` creates of a resource; the key tells resource and second."""
     codec = codec_for(change_event_schema(load.contract(name)), schema_id)
     rows = load.rows(0, count, 0)
@@ -76,7 +76,7 @@ def _values(name: str, schema_id: int, count: int) -> list[tuple[bytes, bytes]]:
     return [(r["id_no"].encode(), v) for r, v in zip(rows, codec.encode(batch), strict=True)]
 
 
-def _publish(settings: Settings, values: dict[str, list[tuple[bytes, bytes]]], seconds: int) -> dict[str, float]:
+def publish(settings: Settings, values: dict[str, list[tuple[bytes, bytes]]], seconds: int) -> dict[str, float]:
     """Every resource once a second, evenly spread; when each was acknowledged."""
     producer = Producer(producer_config(settings) | {"linger.ms": 0})
     acknowledged: dict[str, float] = {}
@@ -102,7 +102,7 @@ def _publish(settings: Settings, values: dict[str, list[tuple[bytes, bytes]]], s
     return acknowledged
 
 
-class _Reader(threading.Thread):
+class Reader(threading.Thread):
     """Reads all grant topics as a subscriber would; when each key was first seen."""
 
     def __init__(self, settings: Settings, names: list[str]) -> None:

@@ -28,6 +28,8 @@ def write_page(folder: Path, path: Path) -> None:
         parts.append(_latency(found["latency"]))
     if "revocation" in found:
         parts.append(_revocation(found["revocation"]))
+    if "control-plane" in found:
+        parts.append(_control_plane(found["control-plane"]))
     path.write_text("\n".join(parts))
 
 
@@ -91,6 +93,35 @@ def _revocation(found: dict[str, Any]) -> str:
     first = found["grant_to_first_record_ms"][0]
     lines += ["", f"Grant to first record: p50 {first['p50']} ms, p99 {first['p99']} ms, max {first['max']} ms."]
     return "\n".join([*lines, f"Records past a fence: {found['records_past_fence']}.", ""])
+
+
+def _control_plane(found: dict[str, Any]) -> str:
+    lines = [
+        f"## Control plane ({_machine(found)})",
+        "",
+        "| resources | grants | read from the beginning, s | memory, MiB | time to linear | memory to linear |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    lines += [
+        f"| {r['resources']:,} | {r['grants']:,} | {r['seconds']} | {r['memory_mib']} | {r['growth_to_linear']} | "
+        f"{r['memory_to_linear']} |"
+        for r in found["reading"]
+    ]
+    lines += [
+        "",
+        f"With {found['resources']:,} live resources and {found['grants']:,} grants the exchange starts in "
+        f"{found['exchange_start_s']} s and takes {found['exchange_memory_mib']} MiB. Longest wait for release of events "
+        "around a grant change (ms):",
+        "",
+        "| change | times | others, p50 | others, max | without a change, p50 | without, max | pause, p50 |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    lines += [
+        f"| {c['change']} | {c['count']} | {c['others_wait_ms_p50']} | {c['others_wait_ms_max']} | "
+        f"{c['without_change_ms_p50']} | {c['without_change_ms_max']} | {c['pause_ms_p50']} |"
+        for c in found["changes"]
+    ]
+    return "\n".join([*lines, ""])
 
 
 def _machine(found: dict[str, Any]) -> str:

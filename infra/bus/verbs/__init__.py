@@ -19,6 +19,7 @@ from infra.bus.verbs import (
     directory,
     ends,
     exchange,
+    explain,
     identity,
     keys,
     masks,
@@ -49,6 +50,7 @@ GROUPS = (
     publish,
     exchange,
     deliver,
+    explain,
     masks,
     bench,
 )

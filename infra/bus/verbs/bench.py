@@ -19,21 +19,29 @@ def add(app: typer.Typer, session: Session) -> None:
     @app.command(
         rich_help_panel=say("See it work", "演示与测量"),
         help=say(
-            "Measure: policy, exchange, latency, revocation, or all. Minutes.",
-            "测量: policy、exchange、latency、revocation 或 all, 需数分钟。",
+            "Measure: policy, exchange, latency, revocation, control-plane, or all. Minutes.",
+            "测量: policy、exchange、latency、revocation、control-plane 或 all, 需数分钟。",
         ),
     )
     def bench(
-        name: str = typer.Argument(..., metavar="policy|exchange|latency|revocation|all"),
+        name: str = typer.Argument(..., metavar="policy|exchange|latency|revocation|control-plane|all"),
         page: Path | None = page_option,
         quick: bool = typer.Option(
             False, "--quick", help=say("A tenth of the load; proves nothing.", "十分之一负载, 仅验证可运行。")
         ),
+        full: bool = typer.Option(
+            False,
+            "--full",
+            help=say(
+                "The city's size where the usual is smaller: 1,000 live resources, 5,000 grants.",
+                "按全市规模测量: 1,000 个在线资源、5,000 项授权。",
+            ),
+        ),
     ) -> None:
-        _bench(session, name, page, quick)
+        _bench(session, name, page, quick, full)
 
 
-def _bench(session: Session, name: str, page: Path | None, quick: bool) -> None:
+def _bench(session: Session, name: str, page: Path | None, quick: bool, full: bool) -> None:
     from infra.bus.bench.catalogue import BENCHES, Bench, run
     from infra.bus.bench.page import write_page
     from infra.bus.progress import progress
@@ -53,7 +61,12 @@ def _bench(session: Session, name: str, page: Path | None, quick: bool) -> None:
     for one in names:
         with progress(session) as shown:
             bench = Bench(
-                folder.resolve(), settings.maven_repository, shown, lambda line: note(session, Text(line, line)), quick
+                folder.resolve(),
+                settings.maven_repository,
+                shown,
+                lambda line: note(session, Text(line, line)),
+                quick,
+                full,
             )
             found = run(one, bench)
         if session.json:

@@ -8,7 +8,7 @@ import pytest
 from prometheus_client import generate_latest
 
 from infra.runtime.metrics import REGISTRY
-from schemas.ids import DEAD_LETTER_TOPIC
+from schemas.ids import DEAD_LETTER_TOPIC, EVIDENCE_TOPIC
 from tests.stream_apps.exchange.fakes import Bench, FakeMessage
 
 ID, DISTRICT, NOTE = "ID-5201021990", "DISTRICT-6f1c", "NOTE-93ab"
@@ -40,7 +40,8 @@ def test_no_grant_releases_nothing(bench: Bench) -> None:
     place = bench.own()
     bench.handle(place, [bench.event(0, "c", None, person()), FakeMessage(1, ID.encode(), NOTE.encode())], 0)
     assert bench.sender.done[0].offsets[place][0] == 2
-    assert written(bench) == []
+    assert {topic for topic, _ in written(bench)} == {EVIDENCE_TOPIC}  # that it was judged, and nothing of it
+    assert not [word for _, data in written(bench) for word in HIDDEN if word.encode() in data]
 
 
 @pytest.mark.parametrize("before", [False, True])
@@ -64,7 +65,7 @@ def test_what_is_not_granted_appears_nowhere(
     for at, event in enumerate(events):
         bench.handle(place, [event], at)
     shown = [data for _, data in written(bench)]
-    assert {topic for topic, _ in written(bench)} == {*topics, DEAD_LETTER_TOPIC}
+    assert {topic for topic, _ in written(bench)} == {*topics, DEAD_LETTER_TOPIC, EVIDENCE_TOPIC}
     offsets = "".join(mark.text() for t in bench.sender.done for _, mark in t.offsets.values())
     said = capsys.readouterr()
     assert "dead_letter" in said.out + said.err

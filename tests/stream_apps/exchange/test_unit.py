@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from schemas.errors import PermanentError
-from schemas.ids import DEAD_LETTER_TOPIC
+from schemas.ids import DEAD_LETTER_TOPIC, EVIDENCE_TOPIC
 from schemas.text import Text
 from stream_apps.exchange import judge as judging
 from stream_apps.exchange.marks import ANY, Mark
@@ -36,7 +36,7 @@ def test_all_slices_of_a_unit_are_one_transaction_under_one_epoch(bench: Bench) 
         )
     )
     (transaction,) = bench.sender.done
-    assert {o.topic for o in transaction.outputs} == {one, two}
+    assert {o.topic for o in transaction.outputs} == {one, two, EVIDENCE_TOPIC}
     assert {m.epoch for _, m in transaction.offsets.values()} == {bench.policy.state.epoch}
     assert len(bench.feed.finished) == 1
 

@@ -167,3 +167,18 @@ def test_a_rewind_drops_what_was_shown_ahead() -> None:
     assert len(ledger.upcoming(0)) == 1
     ledger.rewind(unit, {A: 0, B: 0})
     assert ledger.upcoming(0) == ()
+
+
+def test_a_unit_takes_so_many_partitions_and_the_rest_of_a_poll_comes_with_the_next() -> None:
+    ledger = owning(places=2)
+    c = Place("c", 0)
+    ledger.own({c: 0})
+    found = {place: messages(place, 0, 1) for place in (A, B, c)}
+    ledger.take_in(found, dict.fromkeys(found, 1), "g")
+    first = ledger.take()
+    assert first is not None
+    ledger.done(first)
+    second = ledger.take()
+    assert second is not None
+    assert [[s.place for s in unit.slices] for unit in (first, second)] == [[A, B], [c]]
+    assert (first.group, second.group) == ("g", "g")
