@@ -6,29 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
+from infra.control.contracts import Contracts
 from schemas.combination_rule import CombinationRule
-from schemas.contract import Contract
 from schemas.grant import Grant
-from schemas.policy_log import ContractInForce, GrantInForce
+from schemas.policy_log import GrantInForce
 from stream_apps.policy.combination import broken, refusal
 from stream_apps.policy.in_force import Suspension, view_in_force
 from stream_apps.policy.together import Held, Shown, check_together
-
-
-@dataclass(frozen=True, slots=True)
-class Contracts:
-    """The contracts of a state, read when asked for, with others in their place or beside them."""
-
-    before: Mapping[str, ContractInForce]
-    instead: Mapping[str, Contract]
-
-    def __getitem__(self, resource: str) -> Contract:
-        found = self.instead.get(resource)
-        return self.before[resource].contract if found is None else found
-
-    def get(self, resource: str) -> Contract | None:
-        """The contract in force then; None if there is none."""
-        return self[resource] if resource in self.instead or resource in self.before else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from infra.control import telemetry
 from infra.control.applications.case import Cases
 from infra.control.applications.granting import approved_grants, grant_approved
 from infra.control.applications.log import ApplicationsReader
+from infra.control.contracts import Contracts
 from infra.control.controller import Duty
 from infra.control.deadlines.due import Due
 from infra.control.deadlines.listing import judge_all
@@ -16,10 +17,13 @@ from infra.control.deadlines.working_days import StateCouncil
 from infra.control.expiry import complete_fences, end_expired
 from infra.control.facts import Fence, GrantApplied
 from infra.control.followed import Followed
+from infra.control.standing.desk import reply
+from infra.control.standing.reply import auto_reply
 from infra.runtime.policy_log import PolicyReader
 from infra.runtime.settings import Settings
 from infra.security.follow import follow
 from infra.security.reconcile import Held
+from schemas.act import AutoReplied
 from schemas.policy_log import PolicyState
 
 BY = "bus controller"
@@ -38,6 +42,7 @@ def duties(resources: ExitStack) -> tuple[Duty, ...]:
     return (
         Duty("expiry", 5, lambda s, now: _end_expired(s, now, policy), by_the_clock=True),
         Duty("fences", 15, lambda s, now: _complete_fences(s, now, policy)),
+        Duty("replies", 30, lambda s, now: _reply(s, now, acts, policy)),
         Duty("grants", 30, lambda s, now: _grant_approved(s, now, acts, policy)),
         Duty("acls", 15, lambda s, _now: _mend_acls(s, policy)),
         Duty("deadlines", 60, lambda s, now: _watch_deadlines(s, now, acts, policy)),
@@ -50,6 +55,18 @@ def _end_expired(settings: Settings, now_ms: int, policy: Followed[PolicyState])
 
 def _complete_fences(settings: Settings, now_ms: int, policy: Followed[PolicyState]) -> tuple[Fence, ...]:
     return complete_fences(settings, now_ms=now_ms, older_than_ms=_GIVEN_UP_MS, seen=policy.state(settings))
+
+
+def _reply(
+    settings: Settings, now_ms: int, acts: Followed[Cases], policy: Followed[PolicyState]
+) -> tuple[AutoReplied, ...]:
+    """What no provider needs to decide and nobody answered yet, because a line was signed, or a contract came, since. Acts are
+    signed: a controller without a key of its own (BUS_IDENTITY, role bureau) leaves this to who submits."""
+    if settings.identity is None:
+        return ()
+    if not auto_reply(acts.state(settings), Contracts(policy.state(settings).contracts), now_ms):
+        return ()
+    return tuple(reply(settings, now_ms=now_ms))
 
 
 def _grant_approved(

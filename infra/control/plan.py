@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from infra.control.after import After, Contracts
+from infra.control.after import After
 from infra.control.approved import approval_for
+from infra.control.contracts import Contracts
 from infra.control.documents import Documents
 from infra.control.facts import Action
 from infra.control.signatures import SUFFIX

@@ -12,7 +12,8 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from infra.control import topics
-from infra.control.after import After, Contracts
+from infra.control.after import After
+from infra.control.contracts import Contracts
 from infra.control.facts import GrantApplied
 from infra.control.keys import announcements
 from infra.runtime.custodian import held_keys
@@ -121,7 +122,7 @@ def _beside_others(state: PolicyState, found: Sequence[_Resumed]) -> None:
     """As `bus apply` judges it: what a subscriber would learn from all its grants together."""
     names = frozenset(r.old.grant.id for r in found)
     After(
-        Contracts(state.contracts, {}),
+        Contracts(state.contracts),
         {name: rule for name, rule in state.rules.items() if not rule.withdrawn},
         [g for g in state.grants.values() if g.ended is None],
         [(f"bus resume {r.old.grant.id}", r.old.grant) for r in found],

@@ -146,15 +146,30 @@ def _submit(session: Session, application: str) -> None:
     from infra.bus.application_shown import show_case
     from infra.bus.output import warn
     from infra.bus.progress import progress
-    from infra.control.applications.cases import submit
-    from infra.control.applications.domains import without_catalogue
+    from infra.control.applications.cases import answered, submit
+    from schemas.errors import BusError
 
+    settings = session.settings().located()
+    failed: BusError | None = None
     with progress(session) as told:
         told.step(Text("closing the list of grants.", "正在固化授权清单。"))
-        case, expanded = submit(session.settings().located(), application, without_catalogue)
+        case, expanded = submit(settings, application)
+        told.step(Text("looking up what no provider needs to decide.", "正在查找无须提供部门决定的内容。"))
+        try:
+            case = answered(settings, application)
+        except BusError as error:  # it is submitted; the controller answers later, or 'bus standing reply'
+            failed = error
     for resource, why in expanded.left_out.items():
         warn(session, Text(f"{resource} is left out: {why.en}", f"未包含 {resource}: {why.zh}"))
     show_case(session, case)
+    if failed is not None:
+        warn(
+            session,
+            Text(
+                f"submitted, but not answered where that needs nobody: {failed.message('en')}",
+                f"已提交, 但可自动答复的部分尚未答复: {failed.message('zh')}",
+            ),
+        )
 
 
 def _list(session: Session, status: str | None) -> None:

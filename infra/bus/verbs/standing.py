@@ -20,23 +20,14 @@ def add(app: typer.Typer, session: Session) -> None:
     say = session.say
     yes_help = say("Do not ask.", "不再询问。")
     file_help = say("The standing approval (.yaml).", "常态化授权文件(.yaml)。")
-    city_option = typer.Option(
-        "--city",
-        help=say(
-            "Files or folders with directory and catalogue, where it names a certification or a class.",
-            "部门名录与目录文件或目录, 用于按资格或目录类别展开。",
-        ),
-        show_default=False,
-    )
     group = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", add_completion=False)
 
     @group.command(help=say("The closed list a file expands to, or that was signed.", "文件展开的或已签署的清单。"))
     def show(
         what: str = typer.Argument(metavar="FILE|ID", help=say("A file, or the id of a signed one.", "文件或编号。")),
-        city: Annotated[list[Path] | None, city_option] = None,
     ) -> None:
         if Path(what).exists() or what.endswith((".yaml", ".yml")):
-            _show_file(session, Path(what), city or [])
+            _show_file(session, Path(what))
         else:
             _show_signed(session, what)
 
@@ -48,10 +39,9 @@ def add(app: typer.Typer, session: Session) -> None:
     )
     def sign(
         file: Annotated[Path, typer.Argument(help=file_help)],
-        city: Annotated[list[Path] | None, city_option] = None,
         yes: bool = typer.Option(False, "--yes", "-y", help=yes_help),
     ) -> None:
-        _sign(session, file, city or [], yes)
+        _sign(session, file, yes)
 
     @group.command("list", help=say("What has been signed.", "列出已签署的常态化授权。"))
     def listed() -> None:
@@ -83,11 +73,10 @@ def add(app: typer.Typer, session: Session) -> None:
     )
 
 
-def _show_file(session: Session, file: Path, city: list[Path]) -> None:
-    from infra.control.standing.city import city_in
+def _show_file(session: Session, file: Path) -> None:
     from infra.control.standing.desk import close_file
 
-    found = close_file(session.settings().located(), file, city_in(city))
+    found = close_file(session.settings().located(), file)
     if session.json:
         facts(session, [{"standing": d.id, "version": d.version, "list": closed} for d, closed in found])
         return
@@ -126,14 +115,13 @@ def _lines(session: Session, lines: "list[tuple[str, StandingItem]]") -> None:
     table([*headings, *more, say("valid", "有效期")], rows)
 
 
-def _sign(session: Session, file: Path, city: list[Path], yes: bool) -> None:
-    from infra.control.standing.city import city_in
+def _sign(session: Session, file: Path, yes: bool) -> None:
     from infra.control.standing.desk import propose, sign_proposal
     from infra.control.standing.facts import standing_facts
 
     settings = session.settings().located()
     signed = []
-    proposals = propose(settings, file, city_in(city))
+    proposals = propose(settings, file)
     for proposal in proposals:
         if not proposal.lines and len(proposals) > 1:
             _unchanged(session, proposal)

@@ -7,10 +7,13 @@ from collections.abc import Sequence
 
 from infra.control.applications.case import Case, Cases, Item
 from infra.control.applications.decision_rules import decides
-from infra.control.applications.expand import Domain, Expanded, expand
+from infra.control.applications.domains import in_catalogue
+from infra.control.applications.expand import Expanded, expand
 from infra.control.applications.log import act, read_cases
+from infra.control.contracts import Contracts
 from infra.control.identity import Identity, identity
 from infra.control.listing import state
+from infra.control.standing.desk import reply
 from infra.runtime.settings import Settings
 from infra.runtime.signers import Signers, signers_of
 from schemas.act import Approved, Deed, Drafted, Refused, Submitted
@@ -27,17 +30,24 @@ def draft(settings: Settings, application: Application) -> Case:
     return act(settings, Drafted(application=application)).cases[application.id]
 
 
-def expanded(settings: Settings, application: Application, domain: Domain) -> Expanded:
-    """The closed list it would be submitted as, under the contracts in force now."""
-    contracts = {name: known.contract for name, known in state(settings).contracts.items()}
-    return expand(application, contracts, domain)
+def expanded(settings: Settings, application: Application) -> Expanded:
+    """The closed list it would be submitted as, under the contracts in force and the catalogue as they are now."""
+    return expand(application, Contracts(state(settings).contracts), in_catalogue(settings))
 
 
-def submit(settings: Settings, application: str, domain: Domain) -> tuple[Case, Expanded]:
+def submit(settings: Settings, application: str) -> tuple[Case, Expanded]:
     """Ask for it: the list is closed and the clock starts. Also the answer to a request for supplements."""
     case = case_of(read_cases(settings), application)
-    found = expanded(settings, case.application, domain)
+    found = expanded(settings, case.application)
     return act(settings, Submitted(application=application, asked=found.asked)).cases[application], found
+
+
+def answered(settings: Settings, application: str, *, now_ms: int | None = None) -> Case:
+    """The application once everything in it that needs no provider's decision is answered: by lines of standing approvals,
+    and by the law where a resource is shared unconditionally. At once, therefore, and not within a working day.
+    """
+    reply(settings, application, now_ms=now_ms)
+    return case_of(read_cases(settings), application)
 
 
 def do(settings: Settings, application: str, deed: Deed) -> Case:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
-from schemas.errors import ConfigError
-from schemas.text import Text
+from infra.control.applications.expand import Domain
+from infra.control.register.log import read_register
+from infra.control.register.state import RegisterState
+from infra.runtime.settings import Settings
 
 
-def without_catalogue(domain: str) -> Sequence[str]:
-    """The answer of a process that has no catalogue: ConfigError, rather than a list nobody can check."""
-    raise ConfigError(
-        Text(
-            f"there is no catalogue here that says what '{domain}' is.", f"此处没有目录, 无法确定 '{domain}' 的范围。"
-        ),
-        where="items.domain",
-        hint=Text("Name resources, or patterns of them.", "请写明资源或匹配模式。"),
-    )
+def in_catalogue(settings: Settings) -> Domain:
+    """The catalogue's answer; it is read when it is asked for the first time. What `read_register` says of errors holds."""
+
+    @cache
+    def register() -> RegisterState:
+        return read_register(settings)
+
+    def entries(domain: str) -> Sequence[str]:
+        return register().entries(domain)
+
+    return entries

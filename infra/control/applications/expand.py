@@ -64,7 +64,10 @@ def matching(
     """The connected resources that ids, patterns or a domain mean, each once and in order, and whether by its own id."""
     found: dict[str, bool] = {}
     if domain is not None:
-        found = dict.fromkeys(sorted(r for r in of(domain) if r in contracts), False)
+        entries = of(domain)
+        if not entries:
+            raise _no_class(domain, where)
+        found = dict.fromkeys(sorted(r for r in entries if r in contracts), False)
     for text in resources:
         if "*" not in text:
             if text not in contracts:
@@ -85,6 +88,17 @@ def matching(
         for resource in met:
             found.setdefault(resource, False)
     return iter(found.items())
+
+
+def _no_class(domain: str, where: str) -> ConfigError:
+    return ConfigError(
+        Text(f"no entry of the catalogue is in '{domain}'.", f"目录中没有属于 '{domain}' 的条目。"),
+        where=f"{where}.domain",
+        hint=Text(
+            "Write class and domain as the catalogue has them, e.g. base:法人; 'bus catalogue search' shows entries.",
+            "请按目录所载书写类别与领域, 如 base:法人; 可用 'bus catalogue search' 查看条目。",
+        ),
+    )
 
 
 def _of_resource(

@@ -17,6 +17,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer, Topic
 
 from infra.control.register.judge import Connected
 from infra.control.register.projection import Projection
+from infra.control.register.state import RegisterState
 from infra.runtime.kafka import admin, begin_transactions, producer_config
 from infra.runtime.log import READ_TIMEOUT_S, LogReader, ensure_log, unreachable
 from infra.runtime.policy_log import Overtaken
@@ -56,6 +57,12 @@ def opened(settings: Settings) -> Projection:
         projection.close()
         raise
     return projection
+
+
+def read_register(settings: Settings) -> RegisterState:
+    """Directory and catalogue as they stand now. What `opened` says of errors holds."""
+    with opened(settings) as projection:
+        return projection.state()
 
 
 def follow_register(settings: Settings, projection: Projection, identity: str) -> None:

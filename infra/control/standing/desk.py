@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.control.applications.case import Cases, Standing
-from infra.control.applications.log import ApplicationsReader, act
+from infra.control.applications.log import act, read_cases
+from infra.control.contracts import Contracts
 from infra.control.identity import identity
 from infra.control.listing import state
-from infra.control.standing.city import City
+from infra.control.register.log import read_register
 from infra.control.standing.difference import Line, difference
 from infra.control.standing.expand import Closed, close_list
 from infra.control.standing.reply import auto_reply
@@ -19,7 +20,6 @@ from infra.runtime.settings import Settings
 from infra.runtime.signers import signers_of
 from schemas.act import AutoReplied, StandingEnded, StandingSigned
 from schemas.approval import StandingItem, standing_text
-from schemas.contract import Contract
 from schemas.errors import ConfigError
 from schemas.standing_approval import StandingApproval, parse_standing
 from schemas.text import Text
@@ -61,24 +61,25 @@ def read_standing(path: Path) -> list[StandingApproval]:
     return list(found.values())
 
 
-def close_file(settings: Settings, path: Path, city: City) -> list[tuple[StandingApproval, Closed]]:
-    """The closed list of each standing approval of a file under the contracts in force, of all providers.
+def close_file(settings: Settings, path: Path) -> list[tuple[StandingApproval, Closed]]:
+    """The closed list of each standing approval of a file under contracts, directory and catalogue as they are now, of all
+    providers.
 
     One may name others of the file, or others that somebody signed. What `close_list` says of errors holds.
     """
     documents = read_standing(path)
-    contracts = _contracts(settings)
+    contracts, register = Contracts(state(settings).contracts), read_register(settings)
     others = _signed_documents(read_cases(settings)) | {d.id: d for d in documents}
-    return [(d, close_list(d, contracts, city.certified, city.domain, others)) for d in documents]
+    return [(d, close_list(d, contracts, register.purposes, register.entries, others)) for d in documents]
 
 
-def propose(settings: Settings, path: Path, city: City) -> list[Proposal]:
+def propose(settings: Settings, path: Path) -> list[Proposal]:
     """What the person who runs this would sign for its department. ConfigError if nothing of the file is theirs to sign."""
     provider = identity(settings, signers_of(settings)).person.department
     signed = read_cases(settings).standing
     found = [
         _proposal(document, closed, provider, signed.get((document.id, provider)))
-        for document, closed in close_file(settings, path, city)
+        for document, closed in close_file(settings, path)
         if provider in closed.items or (document.id, provider) in signed
     ]
     if not found:
@@ -125,21 +126,11 @@ def reply(settings: Settings, application: str | None = None, *, now_ms: int | N
     Doing it again answers nothing twice. As `act` says of errors: what was answered before one stays answered.
     """
     now = int(time.time() * 1000) if now_ms is None else now_ms
-    replies = auto_reply(read_cases(settings), _contracts(settings), now)
+    replies = auto_reply(read_cases(settings), Contracts(state(settings).contracts), now)
     wanted = [r for r in replies if application in (None, r.application)]
     for one in wanted:
         act(settings, one)
     return wanted
-
-
-def read_cases(settings: Settings) -> Cases:
-    """All that was applied for and signed, as it stands now."""
-    with ApplicationsReader(settings) as reader:
-        return reader.read_to_end()
-
-
-def _contracts(settings: Settings) -> dict[str, Contract]:
-    return {name: known.contract for name, known in state(settings).contracts.items()}
 
 
 def _signed_documents(cases: Cases) -> dict[str, StandingApproval]:

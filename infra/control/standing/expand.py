@@ -18,8 +18,8 @@ from schemas.validation import build
 from stream_apps.policy import compile_view
 
 Certified = Mapping[str, Collection[str]]
-"""Every department of the directory, and what it is certified for. Empty where there is no directory: then departments can
-be named, but nobody is certified."""
+"""Every department of the directory, and what it is certified for. Empty while nobody has filled the directory: then
+departments can be named, but nobody is certified."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ import yaml
 
 from infra.control import apply_contract, apply_files, apply_grant, revoke, state
 from infra.control.applications.cases import approve, do, draft, refuse, submit
-from infra.control.applications.domains import without_catalogue
 from infra.control.applications.granting import grant_approved
 from infra.control.applications.log import act
 from infra.control.applications.shown import list_applications, show_application
@@ -42,7 +41,7 @@ class City:
 
     def submitted(self) -> str:
         draft(self.as_("clerk.sw"), self.document())
-        submit(self.as_("clerk.sw"), self.word, without_catalogue)
+        submit(self.as_("clerk.sw"), self.word)
         return self.word
 
 
@@ -148,7 +147,7 @@ def test_supplements_are_requested_once(city: City) -> None:
     name = city.submitted()
     missing = SupplementRequested(application=name, missing=("basis",))
     do(city.as_("bureau"), name, missing)
-    submit(city.as_("clerk.sw"), name, without_catalogue)
+    submit(city.as_("clerk.sw"), name)
     with pytest.raises(ConfigError, match="once"):
         do(city.as_("bureau"), name, missing)
 

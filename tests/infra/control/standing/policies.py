@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from infra.control.applications.case import Cases
+from infra.control.register.state import RegisterState
 from infra.control.signatures import read_private_key
-from infra.control.standing.city import city
 from infra.control.standing.expand import Closed, close_list
 from schemas.act import StandingSigned
 from schemas.approval import StandingItem, standing_text
 from schemas.catalogue_entry import CatalogueEntry, parse_entry
 from schemas.contract import Contract
 from schemas.directory import Department
+from schemas.register_log import document_text, key_of
 from schemas.standing_approval import StandingApproval, parse_standing
 from tests.infra.control.applications.office import Office
 from tests.infra.control.world import contract
@@ -77,18 +78,10 @@ CONTRACTS = {
 def closed(
     document: StandingApproval, *others: StandingApproval, contracts: dict[str, Contract] | None = None
 ) -> Closed:
-    here = city(
-        [
-            *DEPARTMENTS,
-            entry("scjg.r1"),
-            entry("gaj.r1"),
-            entry("scjg.secret"),
-            entry("scjg.r2", "自然人"),
-            entry("x.y"),
-        ]
-    )
+    entries = (entry("scjg.r1"), entry("gaj.r1"), entry("scjg.secret"), entry("scjg.r2", "自然人"), entry("x.y"))
+    here = RegisterState({key_of(d): document_text(d) for d in (*DEPARTMENTS, *entries)})
     known = {o.id: o for o in others}
-    return close_list(document, contracts or CONTRACTS, here.certified, here.domain, known)
+    return close_list(document, contracts or CONTRACTS, here.purposes, here.entries, known)
 
 
 def signed(

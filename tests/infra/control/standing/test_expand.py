@@ -106,7 +106,7 @@ def test_standing_approvals_in_a_circle_are_refused_with_the_way_round() -> None
         ({"subscribers": {"departments": ["scjg"]}}, "approves nothing"),
         ({"resources": {"resources": ["scjg.none"]}}, "no contract of 'scjg.none'"),
         ({"resources": {"resources": ["none.*"]}}, "matches no connected resource"),
-        ({"resources": {"domain": "base:无"}}, "approves nothing"),
+        ({"resources": {"domain": "base:无"}}, "tax: resources.domain: no entry of the catalogue is in 'base:无'"),
         ({"resources": {"standing": "none"}}, "no standing approval 'none'"),
         ({"fields": {"uscc": "pass", "slip": "pass"}}, "tax: fields.slip: no resource has the field"),
         ({"where": "nonsense ="}, "where"),
