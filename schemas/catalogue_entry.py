@@ -67,7 +67,9 @@ class CatalogueEntry(Model):
                 "refused needs basis: the law, regulation or decision it rests on (Art. 14) / 不予共享须以 basis 写明法律依据"
             )
         if self.sharing == "conditional" and not self.conditions:
-            raise ValueError("conditional needs conditions: scope and use (Art. 14) / 有条件共享须以 conditions 列明范围与用途")
+            raise ValueError(
+                "conditional needs conditions: scope and use (Art. 14) / 有条件共享须以 conditions 列明范围与用途"
+            )
         return self
 
 

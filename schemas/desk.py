@@ -113,7 +113,7 @@ def missing(
     """What a desk does not say although it is in force, as events with their epochs: all, where the desk is new."""
     for resource, entry in state.contracts.items():
         known = desk.policy.contracts.get(resource)
-        if entry.contract.resource.provider == department and (known is None or known.epoch < entry.epoch):
+        if entry.provider == department and (known is None or known.epoch < entry.epoch):
             yield (
                 entry.epoch,
                 ContractPublished(

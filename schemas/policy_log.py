@@ -169,6 +169,11 @@ class ContractInForce:
         """ConfigError if this version does not understand it: nothing of its resource is released."""
         return parse_contract(json.loads(self.text), f"bus.grants@{self.epoch}")
 
+    @cached_property
+    def provider(self) -> str:
+        """Whose resource it is, for whoever looks through all of them: does not read the rest."""
+        return str(json.loads(self.text)["resource"]["provider"])
+
 
 @dataclass(frozen=True, slots=True)
 class GrantInForce:

@@ -41,7 +41,7 @@ class Scope:
 
     def _covers(self, grant: GrantInForce, state: PolicyState) -> bool:
         contract = state.contracts.get(grant.grant.resource)
-        provider = contract.contract.resource.provider if contract else None
+        provider = contract.provider if contract else None
         return (
             self.department in (None, grant.grant.subscriber, provider)
             and self.resource in (None, grant.grant.resource)

@@ -11,8 +11,9 @@ from infra.control.fences import Ending, fence_all
 from infra.control.listing import state
 from infra.control.revoke import destroy_by
 from infra.runtime.kafka import admin
-from infra.runtime.policy_log import ControlLog, Overtaken
+from infra.runtime.policy_log import ControlLog
 from infra.runtime.settings import Settings
+from infra.runtime.turn import Overtaken
 from schemas.clock import end_of_day_ms
 from schemas.ids import source_topic
 from schemas.policy_log import GrantEnded, GrantInForce, PolicyState

@@ -22,8 +22,9 @@ from infra.control.topics import refused
 from infra.control.workers import Place, Worker, observe
 from infra.runtime.kafka import admin, begin_transactions, producer_config
 from infra.runtime.log import READ_TIMEOUT_S
-from infra.runtime.policy_log import ControlLog, Overtaken
+from infra.runtime.policy_log import ControlLog
 from infra.runtime.settings import Settings
+from infra.runtime.turn import Overtaken
 from infra.security.follow import guarded
 from infra.security.reconcile import withdraw
 from schemas.errors import TransientError

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 
 from infra.control.facts import KeyFacts, Rotated, SharedKey
 from infra.runtime.custodian import existing_keys, held_keys, rotate_file
-from infra.runtime.policy_log import ControlLog, Overtaken, PolicyReader
+from infra.runtime.policy_log import ControlLog, PolicyReader
 from infra.runtime.settings import Settings
+from infra.runtime.turn import Overtaken
 from schemas.clock import shanghai_date
 from schemas.errors import ConfigError, TransientError
 from schemas.key_ring import AnnouncedKey, KeyRing, MasterSecret, Suite

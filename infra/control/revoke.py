@@ -12,8 +12,9 @@ from infra.control.fences import Ending, fence_all
 from infra.control.topics import partition_counts
 from infra.control.workers import prepare
 from infra.runtime.kafka import admin
-from infra.runtime.policy_log import ControlLog, Overtaken
+from infra.runtime.policy_log import ControlLog
 from infra.runtime.settings import Settings
+from infra.runtime.turn import Overtaken
 from schemas.clock import shanghai_date
 from schemas.errors import ConfigError
 from schemas.ids import source_topic

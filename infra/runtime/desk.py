@@ -6,15 +6,13 @@ cost a topic for each department and a question to the registry for each grant.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
-from confluent_kafka import Producer
-
-from infra.runtime.log import METADATA_TIMEOUT_S, LogReader
+from infra.runtime.log import LogReader
 from infra.runtime.registry import Registry
 from infra.runtime.settings import Settings
 from schemas.desk import Desk, Entry, ViewShown, concerned, decode, encode, missing, shown
@@ -73,9 +71,9 @@ class Copies:
         self.lacking = [(desk_topic(d), self._entry(epoch, event)) for d, epoch, event in lacking]
 
     def records(
-        self, events: Sequence[Event], offsets: Sequence[int], producer: Producer
+        self, events: Sequence[Event], offsets: Sequence[int], there: Callable[[str], bool]
     ) -> Iterator[tuple[str, bytes]]:
-        """Topic and value of everything to be written, once the offsets of `events` are known."""
+        """Topic and value of everything to be written, once the offsets of `events` are known. `there`: whether a topic is."""
         for topic, entry in self.lacking:
             yield topic, encode(entry)
         known: dict[str, bool] = {topic: True for topic, _ in self.lacking}
@@ -85,7 +83,7 @@ class Copies:
                 continue
             topic = desk_topic(department)
             if topic not in known:
-                known[topic] = producer.list_topics(topic, timeout=METADATA_TIMEOUT_S).topics[topic].error is None
+                known[topic] = there(topic)
             if known[topic]:
                 yield topic, encode(self._entry(offset, event))
 

@@ -128,7 +128,7 @@ def _departments(users: Mapping[str, Sequence[str]]) -> Iterator[Acl]:
 def _providers(state: PolicyState, users: Mapping[str, Sequence[str]]) -> Iterator[Acl]:
     """A provider writes its resources' topics, and reads of them only how far it has come."""
     for resource, entry in state.contracts.items():
-        for user in users.get(entry.contract.resource.provider, ()):
+        for user in users.get(entry.provider, ()):
             for topic in (source_topic(resource), quarantine_topic(resource), positions_topic(resource)):
                 yield Acl(user, "topic", topic, "literal", "write")
             yield Acl(user, "topic", positions_topic(resource), "literal", "read")

@@ -15,9 +15,9 @@ from infra.control.facts import GrantApplied
 from infra.control.listing import state
 from infra.control.plan import make_plan
 from infra.runtime.kafka import admin
-from infra.runtime.policy_log import Overtaken
 from infra.runtime.settings import Settings
 from infra.runtime.signers import Signers, signers_of
+from infra.runtime.turn import Overtaken
 from schemas.approval import Approval, Countersign
 from schemas.clock import shanghai_date
 from schemas.errors import ConfigError

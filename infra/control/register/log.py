@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from types import TracebackType
 from typing import TypeVar
 
-from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicCollection
+from confluent_kafka import KafkaException, TopicCollection
 
 from infra.control.register.judge import Connected
 from infra.control.register.projection import Projection
 from infra.control.register.state import RegisterState
-from infra.runtime.kafka import admin, begin_transactions, producer_config
+from infra.runtime.kafka import admin
 from infra.runtime.log import READ_TIMEOUT_S, LogReader, ensure_log, unreachable
-from infra.runtime.policy_log import Overtaken
 from infra.runtime.settings import Settings
+from infra.runtime.turn import Turn
 from schemas.errors import PermanentError
 from schemas.ids import POLICY_TOPIC, REGISTER_TOPIC
 from schemas.register_log import RegisterEvent, decode, encode
@@ -80,13 +80,9 @@ class RegisterLog:
         self._settings = settings
 
     def __enter__(self) -> RegisterLog:
-        longer = {"transaction.timeout.ms": _TRANSACTION_MS, "message.timeout.ms": _TRANSACTION_MS}
         ensure_log(self._settings, REGISTER_TOPIC)
-        self._producer = Producer(producer_config(self._settings, _TRANSACTION, **longer))
-        try:
-            begin_transactions(self._producer, READ_TIMEOUT_S, REGISTER_TOPIC)
-        except KafkaException as error:
-            raise unreachable(self._settings, error) from error
+        self._turn = Turn(self._settings, REGISTER_TOPIC, _TRANSACTION, timeout_ms=_TRANSACTION_MS)
+        self._turn.take()
         self.projection = opened(self._settings)
         return self
 
@@ -100,38 +96,13 @@ class RegisterLog:
         """
         if not events:
             return
-        failed: list[KafkaError] = []
-        landed = 0
 
-        def done(error: KafkaError | None, _message: Message) -> None:
-            nonlocal landed
-            landed += 1
-            if error is not None:
-                failed.append(error)
-            if landed % _TELL_EVERY == 0:
-                told(_TELL_EVERY)
+        def taken(landed: int) -> None:
+            if landed % _TELL_EVERY == 0 or landed == len(events):
+                told(landed % _TELL_EVERY or _TELL_EVERY)
 
-        try:
-            self._producer.begin_transaction()
-            for event in events:
-                self._producer.produce(REGISTER_TOPIC, encode(event), b"", partition=0, on_delivery=done)
-                self._producer.poll(0)
-            self._producer.commit_transaction(_TRANSACTION_MS / 1000)
-        except KafkaException as error:
-            self._abort()
-            raise self._lost(error.args[0]) from error
-        if failed or landed != len(events):
-            raise self._lost(failed[0] if failed else KafkaError(KafkaError._FAIL))
-        told(landed % _TELL_EVERY)
+        self._turn.write([encode(event) for event in events], told=taken)
         follow_register(self._settings, self.projection, self.projection.place(REGISTER_TOPIC)[0])
-
-    def _abort(self) -> None:
-        with suppress(KafkaException):  # a fenced producer has nothing left to abort
-            self._producer.abort_transaction(5.0)
-
-    def _lost(self, error: KafkaError) -> Exception:
-        fenced = (KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, KafkaError.PRODUCER_FENCED)
-        return Overtaken() if error.code() in fenced else unreachable(self._settings, KafkaException(error))
 
 
 def _follow(

@@ -14,8 +14,8 @@ from confluent_kafka.admin import AdminClient, ConfigResource
 from confluent_kafka.cimpl import RESOURCE_TOPIC
 
 from infra.control import GrantApplied, apply_contract, apply_files, apply_grant, state
-from infra.runtime.policy_log import Overtaken
 from infra.runtime.registry import Registry
+from infra.runtime.turn import Overtaken
 from schemas.contract import parse_contract
 from schemas.errors import ConfigError
 from schemas.ids import DEAD_LETTER_TOPIC, POLICY_TOPIC, grant_topic, quarantine_topic, source_topic, subject

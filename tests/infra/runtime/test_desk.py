@@ -10,8 +10,9 @@ import pytest
 from infra.runtime import policy_log
 from infra.runtime.desk import DeskReader
 from infra.runtime.kafka import admin
-from infra.runtime.policy_log import ControlLog, Overtaken
+from infra.runtime.policy_log import ControlLog
 from infra.runtime.registry import Registry
+from infra.runtime.turn import Overtaken
 from schemas.desk import Desk
 from schemas.errors import ConfigError
 from schemas.ids import desk_topic
@@ -71,8 +72,8 @@ def test_a_provider_finds_its_contract_and_a_subscriber_its_grant_with_its_view(
     epochs = append(own_log, published(unique), opened(unique))
     provider, subscriber = desk(own_log, f"{unique}.scjg"), desk(own_log, f"{unique}.shuiwu")
     assert provider.policy.contracts[f"{unique}.r"].schema_id == 7
-    assert provider.policy.grants == {}
-    assert subscriber.policy.contracts == {}, "of the contract it learns what its view shows"
+    assert not provider.policy.grants
+    assert not subscriber.policy.contracts, "of the contract it learns what its view shows"
     assert subscriber.policy.grants[f"{unique}.grant"].opened == epochs[1]
     assert subscriber.views[f"grant.{unique}.g1"].view_schema == VIEW
     assert set(subscriber.views[f"grant.{unique}.g1"].titles) <= {"uscc", "name"}

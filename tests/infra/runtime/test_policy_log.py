@@ -12,8 +12,9 @@ from confluent_kafka.admin import AdminClient
 
 from infra.runtime import log, policy_log
 from infra.runtime.kafka import producer_config
-from infra.runtime.policy_log import ControlLog, Overtaken, PolicyReader, append
+from infra.runtime.policy_log import ControlLog, PolicyReader, append
 from infra.runtime.settings import Settings
+from infra.runtime.turn import Overtaken
 from schemas.errors import PermanentError, TransientError
 from schemas.ids import POLICY_TOPIC
 from schemas.policy_log import GrantEnded, encode

@@ -11,8 +11,8 @@ import pytest
 from infra.control.register.log import RegisterLog, opened
 from infra.control.register.put import plan_register, put_register, withdraw_register
 from infra.control.register.search import Query, search
-from infra.runtime.policy_log import Overtaken
 from infra.runtime.settings import Settings
+from infra.runtime.turn import Overtaken
 from schemas.errors import ConfigError
 from schemas.ids import REGISTER_TOPIC
 from schemas.register_log import Document, EntryPut
