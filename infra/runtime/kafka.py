@@ -23,6 +23,7 @@ SESSION_TIMEOUT_MS = 6_000
 _LOOK_S = 0.02
 _LOOK_A_TOPIC_S = 0.0005
 """So that asking for a thousand does not keep the broker from making them."""
+_SERVES_S, _SERVES_A_TOPIC_S = 30.0, 0.05
 MAX_MESSAGE_BYTES = 8 << 20
 
 Config = dict[str, Any]
@@ -129,12 +130,12 @@ def begin_transactions(producer: Producer, timeout_s: float, topic: str | None =
     producer.init_transactions(timeout_s)
 
 
-def await_topics(client: AdminClient, names: Collection[str], timeout_s: float = 30.0) -> None:
+def await_topics(client: AdminClient, names: Collection[str]) -> None:
     """Return when every partition of the topics serves requests: what was just created does not at once.
 
-    Raises TransientError if that takes longer than `timeout_s` seconds.
+    Raises TransientError if that takes longer than 30 seconds and 50 ms for each topic.
     """
-    deadline = time.monotonic() + timeout_s
+    deadline = time.monotonic() + _SERVES_S + len(names) * _SERVES_A_TOPIC_S
     missing: Collection[str] = names
     while missing := _not_serving(client, missing):  # those that serve are not asked again
         if time.monotonic() > deadline:

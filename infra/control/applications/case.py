@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from immutables import Map
+
 from schemas.act import Asked
 from schemas.application import Application
 from schemas.approval import Side, StandingItem
@@ -114,16 +116,16 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Cases:
-    """Everything the log of acts holds."""
+    """Everything the log of acts holds, in maps that an act changes at the cost of one entry. They are in no order."""
 
-    cases: Mapping[str, Case] = field(default_factory=dict)
-    standing: Mapping[tuple[str, str], Standing] = field(default_factory=dict)
+    cases: Map[str, Case] = field(default_factory=Map)
+    standing: Map[tuple[str, str], Standing] = field(default_factory=Map)
     """By standing approval and provider."""
-    rectified: Mapping[str, int] = field(default_factory=dict)
+    rectified: Map[str, int] = field(default_factory=Map)
     """Grant -> when its subscriber said it was mended."""
-    destroyed: Mapping[tuple[str, int], int] = field(default_factory=dict)
+    destroyed: Map[tuple[str, int], int] = field(default_factory=Map)
     """Grant and generation -> when its subscriber confirmed destruction."""
     without_effect: tuple[Verdict, ...] = ()
     """The newest of them."""
-    seen: Mapping[str, frozenset[str]] = field(default_factory=dict, repr=False)
-    """Key and nonce of every act that was signed, by the nonce's first two digits: small sets, cheaply replaced."""
+    seen: Map[str, None] = field(default_factory=Map, repr=False)
+    """Key and nonce of every act that was signed."""

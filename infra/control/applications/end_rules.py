@@ -14,7 +14,7 @@ from schemas.act import Destroyed, Rectified
 def rectified(cases: Cases, person: Person, _offset: int, at: int, deed: Rectified, signers: Signers) -> Cases | str:
     """The subscriber has mended what its grant was suspended for; said again, the latest counts (it may be suspended again)."""
     why = _not_theirs(cases, person, deed.grant, signers)
-    return why or replace(cases, rectified={**cases.rectified, deed.grant: at})
+    return why or replace(cases, rectified=cases.rectified.set(deed.grant, at))
 
 
 def destroyed(cases: Cases, person: Person, _offset: int, at: int, deed: Destroyed, signers: Signers) -> Cases | str:
@@ -23,7 +23,7 @@ def destroyed(cases: Cases, person: Person, _offset: int, at: int, deed: Destroy
     why = _not_theirs(cases, person, deed.grant, signers)
     if why is None and of in cases.destroyed:
         why = "destroyed"
-    return why or replace(cases, destroyed={**cases.destroyed, of: at})
+    return why or replace(cases, destroyed=cases.destroyed.set(of, at))
 
 
 def _not_theirs(cases: Cases, person: Person, grant: str, signers: Signers) -> str | None:

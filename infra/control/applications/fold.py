@@ -25,10 +25,10 @@ def after(cases: Cases, offset: int, at_ms: int, act: Act | None, signers: Signe
     if person is None or person.id != act.by:
         return _without_effect(cases, offset, "signature")
     once = act.signature.key + act.nonce
-    if once in cases.seen.get(act.nonce[:2], frozenset()):
+    if once in cases.seen:
         return _without_effect(cases, offset, "repeated")
     # also of an act without effect: a copy of it must not have one later
-    cases = replace(cases, seen={**cases.seen, act.nonce[:2]: cases.seen.get(act.nonce[:2], frozenset()) | {once}})
+    cases = replace(cases, seen=cases.seen.set(once, None))
     return _judged(cases, person, offset, at_ms, act, signers)
 
 

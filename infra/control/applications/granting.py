@@ -73,7 +73,7 @@ def grant_approved(
 
 def approved_grants(cases: Cases, applications: Collection[str] | None = None) -> Iterator[Approved]:
     """Every grant that both sides approved, of applications that were not withdrawn."""
-    for name, case in cases.cases.items():
+    for name, case in sorted(cases.cases.items()):
         if case.status != "withdrawn" and (applications is None or name in applications):
             for item in case.items.values():
                 if item.outcome == "approved":

@@ -45,7 +45,7 @@ def standing_signed(
     if any(signers.verify(signature, standing_text(item)) != person for item, signature in lines):
         return "signature"
     new = Standing(document, provider, deed.items, deed.signatures, person.id, at)
-    return replace(cases, standing={**cases.standing, (document.id, provider): new})
+    return replace(cases, standing=cases.standing.set((document.id, provider), new))
 
 
 def standing_ended(
@@ -60,7 +60,7 @@ def standing_ended(
     if standing.ended_at is not None:
         return "ended"
     ended = replace(standing, ended_at=at)
-    return replace(cases, standing={**cases.standing, (deed.standing, person.department): ended})
+    return replace(cases, standing=cases.standing.set((deed.standing, person.department), ended))
 
 
 def auto_replied(

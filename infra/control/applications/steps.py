@@ -13,7 +13,7 @@ from schemas.approval import Side
 
 def with_case(cases: Cases, case: Case) -> Cases:
     """The cases with this one in place of the one it was."""
-    return replace(cases, cases={**cases.cases, case.application.id: case})
+    return replace(cases, cases=cases.cases.set(case.application.id, case))
 
 
 def stepped(case: Case, person: Person, offset: int, at: int, deed: str, **more: Any) -> Case:

@@ -135,7 +135,7 @@ def reply(settings: Settings, application: str | None = None, *, now_ms: int | N
 
 def _signed_documents(cases: Cases) -> dict[str, StandingApproval]:
     """By id; of one that several providers signed, the newest version."""
-    by_version: Sequence[Standing] = sorted(cases.standing.values(), key=lambda s: s.document.version)
+    by_version: Sequence[Standing] = sorted(cases.standing.values(), key=lambda s: (s.document.version, s.provider))
     return {s.document.id: s.document for s in by_version if s.ended_at is None}
 
 
