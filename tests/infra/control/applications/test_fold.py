@@ -53,7 +53,7 @@ def test_what_is_no_act_or_not_signed_by_whom_it_names_changes_nothing(office: O
     forged = office.act("clerk.sw", Drafted(application=application()))
     assert book.add(forged.model_copy(update={"deed": Drafted(application=application(title="other"))})) == "signature"
     assert book.add(forged.model_copy(update={"by": "head.sw"})) == "signature"
-    assert book.cases.cases == {}
+    assert not book.cases.cases
 
 
 def test_a_copied_act_has_no_effect_even_if_the_first_had_none_either(office: Office) -> None:
