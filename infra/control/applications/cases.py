@@ -6,7 +6,7 @@ import fnmatch
 from collections.abc import Sequence
 
 from infra.control.applications.case import Case, Cases, Item
-from infra.control.applications.decision_rules import decides
+from infra.control.applications.decision_rules import decides, undecided
 from infra.control.applications.domains import in_catalogue
 from infra.control.applications.expand import Expanded, expand
 from infra.control.applications.log import act, read_cases
@@ -64,7 +64,7 @@ def approve(
     signers = signers_of(settings)
     who = identity(settings, signers)
     case = case_of(read_cases(settings, signers), application)
-    side, items = _to_decide(case, who, signers, side, only)
+    side, items = _to_decide(case, who, signers, side, only, approving=True)
     words = {
         i.asked.grant.id: who.signing.sign(approval_text(application, i.asked.grant, i.asked.view, side)) for i in items
     }
@@ -84,7 +84,7 @@ def refuse(
     """Refuse them, with reason and article. What `approve` says holds."""
     signers = signers_of(settings)
     case = case_of(read_cases(settings, signers), application)
-    side, items = _to_decide(case, identity(settings, signers), signers, side, only)
+    side, items = _to_decide(case, identity(settings, signers), signers, side, only, approving=False)
     names = tuple(i.asked.grant.id for i in items)
     deed = Refused(application=application, side=side, grants=names, reason=reason, article=article)
     return act(settings, deed).cases[application], names
@@ -102,7 +102,7 @@ def case_of(cases: Cases, application: str) -> Case:
 
 
 def _to_decide(
-    case: Case, who: Identity, signers: Signers, side: Side | None, only: Sequence[str]
+    case: Case, who: Identity, signers: Signers, side: Side | None, only: Sequence[str], *, approving: bool
 ) -> tuple[Side, list[Item]]:
     met = [i for i in case.items.values() if not only or any(_meets(i, pattern) for pattern in only)]
     has_say = {s: [i for i in met if decides(i, s, who.person, signers)] for s in _SIDES}
@@ -110,7 +110,7 @@ def _to_decide(
     if len(sides) != 1:
         raise _which_side(case, who, bool(sides))
     mine = has_say[sides[0]]
-    still = [i for i in mine if i.outcome == "open" and sides[0] not in i.decisions]
+    still = [i for i in mine if undecided(i, sides[0], approving=approving)]
     return sides[0], still or mine  # nothing open: the log's own answer says why
 
 

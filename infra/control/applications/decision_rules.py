@@ -16,7 +16,7 @@ from schemas.signature import Signature
 def approved(cases: Cases, person: Person, offset: int, at: int, deed: Approved, signers: Signers) -> Cases | str:
     """One side approves grants, each with a signature of what would be executed. Nobody approves what they filed themselves,
     nobody signs for both sides, and the bureau does not approve."""
-    case = _to_decide(cases, person, deed.application, deed.side, deed.signatures, signers)
+    case = _to_decide(cases, person, deed, deed.signatures, signers)
     if isinstance(case, str):
         return case
     if BUREAU in person.roles:
@@ -36,7 +36,7 @@ def approved(cases: Cases, person: Person, offset: int, at: int, deed: Approved,
 
 def refused(cases: Cases, person: Person, offset: int, at: int, deed: Refused, signers: Signers) -> Cases | str:
     """One side refuses grants, with reason and article (Art. 14, 21)."""
-    case = _to_decide(cases, person, deed.application, deed.side, deed.grants, signers)
+    case = _to_decide(cases, person, deed, deed.grants, signers)
     if isinstance(case, str):
         return case
     if not (deed.reason.strip() and deed.article.strip()):
@@ -55,10 +55,24 @@ def decides(item: Item, side: Side, person: Person, signers: Signers) -> bool:
     return signers.signs(person, side, department)
 
 
+def undecided(item: Item, side: Side, *, approving: bool) -> bool:
+    """Whether a side's people may still say their word on a grant.
+
+    The law's word (an automatic reply that a resource is shared unconditionally) is somebody's claim, which the contract may
+    not bear out: nothing is granted then. So people may say theirs in its place: refuse while the other side has not decided,
+    approve at any time.
+    """
+    word = item.decisions.get(side)
+    if word is None:
+        return item.outcome == "open"
+    return word.approved and word.by is None and (approving or item.outcome == "open")
+
+
 def _to_decide(
-    cases: Cases, person: Person, application: str, side: Side, grants: Iterable[str], signers: Signers
+    cases: Cases, person: Person, deed: Approved | Refused, grants: Iterable[str], signers: Signers
 ) -> Case | str:
-    case = cases.cases.get(application)
+    side, approving = deed.side, isinstance(deed, Approved)
+    case = cases.cases.get(deed.application)
     if case is None:
         return "unknown"
     named = [case.items.get(name) for name in grants]
@@ -67,9 +81,10 @@ def _to_decide(
         return "unknown_grant"
     if not all(decides(item, side, person, signers) for item in items):
         return "role"
-    if any(side in item.decisions or item.outcome != "open" for item in items):
+    if not all(undecided(item, side, approving=approving) for item in items):
         return "decided"  # before the status: who was a moment too late is told that, not that the case is over
-    return case if case.status == "submitted" else case.status
+    by_law = approving and case.status in ("approved", "partly_approved") and all(side in i.decisions for i in items)
+    return case if case.status == "submitted" or by_law else case.status
 
 
 def _signed_other_side(item: Item, side: Side, person: Person) -> bool:

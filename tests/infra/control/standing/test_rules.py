@@ -218,3 +218,26 @@ def test_the_rules_are_called_by_the_log_under_their_deeds_names() -> None:
         standing_ended,
         auto_replied,
     }
+
+
+def test_what_was_claimed_to_be_the_laws_word_the_provider_still_decides(office: Office) -> None:
+    """A subscriber may claim it of a resource that is not shared unconditionally: that must not take the provider's word away."""
+    claim = AutoReplied(application="a", unconditional=("a.1",))
+    no = Refused(application="a", side="provider", grants=("a.1",), reason="no", article="Art. 15")
+
+    def book() -> Book:
+        made = submitted_book(office, asked())
+        assert made.does("clerk.sw", claim, NOW) is None
+        return made
+
+    while_open = book()
+    assert while_open.does("head.sc", no, NOW) is None
+    assert while_open.case.status == "refused"
+    over = book()
+    assert over.does("head.sw", office.approved("head.sw", "subscriber", asked()), NOW) is None
+    assert over.case.status == "approved"
+    assert refused_act(over, "head.sc", no) == "decided"
+    assert over.does("head.sc", office.approved("head.sc", "provider", asked()), NOW) is None
+    assert over.case.items["a.1"].decisions["provider"].by == "head.sc"
+    assert over.case.status == "approved"
+    assert refused_act(over, "office.sc", office.approved("office.sc", "provider", asked())) == "decided"
