@@ -14,7 +14,17 @@ from typing import Any
 
 import psutil
 
-from infra.bus.bench import exchange, grant_change, latency, many, policy, policy_growth, revocation
+from infra.bus.bench import (
+    approvals,
+    exchange,
+    grant_change,
+    latency,
+    many,
+    policy,
+    policy_growth,
+    register,
+    revocation,
+)
 from infra.bus.throwaway import throwaway_cluster
 from infra.cluster import Progress
 from infra.runtime.settings import Settings
@@ -88,16 +98,21 @@ def bench_revocation(bench: Bench) -> dict[str, Any]:
 
 
 def bench_control_plane(bench: Bench) -> dict[str, Any]:
-    """Reading the policy at three sizes, and what a grant change costs the exchange that runs. The usual size is 200 live
-    resources with 1,000 grants; the full one 1,000 with 5,000."""
+    """The city's catalogue put and searched, a thousand grants in one act, reading the policy at three sizes, and what a grant
+    change costs the exchange that runs. The usual size of the last is 200 live resources with 1,000 grants; the full one 1,000
+    with 5,000."""
     folder = bench.folder / "work"
+    with bench.cluster("register") as settings:
+        found = register.measure(settings, folder, 1 if bench.quick else 10, bench.say)
+    with bench.cluster("approvals") as settings:
+        bulk = approvals.measure(settings, 10 if bench.quick else 100, folder, bench.say)
     with bench.cluster("policy-growth") as settings:
         sizes = policy_growth.SIZES[:1] if bench.quick else policy_growth.SIZES
         growth = policy_growth.measure(settings, sizes, folder, bench.say)
     with bench.cluster("grant-change") as settings:
         resources, changes = (20, 4) if bench.quick else (1_000 if bench.full else 200, 20)
         live = grant_change.measure(settings, resources, changes, folder, bench.say)
-    return {"reading": growth, "full": bench.full, **live}
+    return {"register": found, "approvals": bulk, "reading": growth, "full": bench.full, **live}
 
 
 BENCHES: dict[str, Callable[[Bench], dict[str, Any]]] = {
