@@ -141,6 +141,12 @@ def _search(session: Session, query: object) -> None:
     if session.json:
         facts(session, found)
         return
+    if not found.total:
+        note(
+            session,
+            Text("No entry matches: try fewer words or filters.", "没有匹配的条目: 请减少关键词或筛选条件。"),
+        )
+        return
     say, lang = session.say, session.language
     headings = [say("id", "编号"), say("title", "名称"), say("provider", "提供部门"), say("domain", "类别")]
     rows = [

@@ -1,6 +1,7 @@
 """bus explain: what happened to a record under a grant, and why."""
 
 import datetime as dt
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import typer
@@ -27,7 +28,13 @@ def add(app: typer.Typer, session: Session) -> None:
         ),
     )
     def explain(
-        grant: str = typer.Option(..., "--grant", "-g", help=say("Its id.", "授权编号。")),
+        grant: str | None = typer.Option(None, "--grant", "-g", help=say("Its id.", "授权编号。")),
+        subscriber: str | None = typer.Option(
+            None, "--subscriber", help=say("Instead: all grants of a department.", "或: 某部门的全部授权。")
+        ),
+        resource: str | None = typer.Option(
+            None, "--resource", help=say("With --subscriber: only on this one.", "与 --subscriber 合用: 仅此资源。")
+        ),
         key: str | None = typer.Option(
             None, "--key", help=say('A raw key as JSON: \'{"uscc": "…"}\'.', '原始主键(JSON): \'{"uscc": "…"}\'。')
         ),
@@ -49,16 +56,51 @@ def add(app: typer.Typer, session: Session) -> None:
             help=say("Records of each partition searched for a key.", "按主键检索时每个分区检索的记录数。"),
         ),
     ) -> None:
-        _explain(session, grant, key, source, at, limit)
+        asked = _asked(key, source, at)
+        _explain(session, _whose(grant, subscriber, resource, asked), asked, limit)
 
 
-def _explain(session: Session, grant: str, key: str | None, source: str | None, at: str | None, limit: int) -> None:
-    from infra.control.explaining.explain import explain
+@dataclass(frozen=True, slots=True)
+class _Whose:
+    """One grant, or those of a department."""
 
-    asked = _asked(key, source, at)
-    found = explain(
-        session.settings().located(), grant, asked, limit=limit, told=lambda text: note(session, text)
-    )  # fmt: skip
+    grant: str | None
+    subscriber: str | None
+    resource: str | None
+
+
+def _whose(grant: str | None, subscriber: str | None, resource: str | None, asked: "Asked") -> _Whose:
+    from schemas.errors import ConfigError
+
+    if (grant is None) == (subscriber is None) or (grant is not None and resource is not None):
+        raise ConfigError(
+            Text(
+                "say --grant, or --subscriber and perhaps --resource.",
+                "须给出 --grant, 或 --subscriber(可加 --resource)。",
+            ),
+            where="bus explain",
+        )
+    if grant is None and (asked.at is not None or (asked.source is not None and resource is None)):
+        raise ConfigError(
+            Text(
+                "a place is one in the topic of a grant (--grant) or of a resource (--resource).",
+                "位点须属于某项授权(--grant)或某资源(--resource)的主题。",
+            ),
+            where="bus explain",
+        )
+    return _Whose(grant, subscriber, resource)
+
+
+def _explain(session: Session, whose: _Whose, asked: "Asked", limit: int) -> None:
+    from infra.control.explaining.explain import explain, grants_of
+
+    settings = session.settings().located()
+    grants = [whose.grant] if whose.grant else grants_of(settings, whose.subscriber or "", whose.resource, asked.key)
+    found = [
+        fact
+        for grant in grants
+        for fact in explain(settings, grant, asked, limit=limit, told=lambda text: note(session, text))
+    ]
     if session.json:
         facts(session, found)
         return

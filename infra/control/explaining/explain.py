@@ -20,6 +20,7 @@ from infra.runtime.registry import Registry
 from infra.runtime.settings import Settings
 from schemas.contract import Contract
 from schemas.errors import ConfigError
+from schemas.grant import Grant
 from schemas.keys import key_text
 from schemas.text import Text
 
@@ -34,6 +35,30 @@ class Asked:
     key: Mapping[str, Any] | None = None
     source: Place | None = None
     at: Place | None = None
+
+
+def grants_of(settings: Settings, subscriber: str, resource: str | None, key: Mapping[str, Any] | None) -> list[str]:
+    """The grants a department has or had, by id: on a resource, or on all whose key has just the fields of `key`.
+
+    ConfigError if there is none.
+    """
+    state = evidence.states(settings, ())[-1]
+
+    def meant(grant: Grant) -> bool:
+        if resource is not None:
+            return grant.resource == resource
+        return key is not None and set(state.contracts[grant.resource].contract.key) == set(key)
+
+    found = sorted(g.grant.id for g in state.grants.values() if g.grant.subscriber == subscriber and meant(g.grant))
+    if not found:
+        raise ConfigError(
+            Text(
+                f"'{subscriber}' has no such grant: {resource or 'none on a resource with this key'}.",
+                f"'{subscriber}' 没有相应授权: {resource or '没有以此为主键的资源'}。",
+            ),
+            hint=Text("'bus grants --all' lists them.", "可用 'bus grants --all' 查看。"),
+        )
+    return found
 
 
 def explain(
