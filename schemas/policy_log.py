@@ -19,6 +19,7 @@ from schemas.errors import PermanentError
 from schemas.grant import Grant
 from schemas.ids import Id
 from schemas.key_ring import AnnouncedKey, Suite
+from schemas.order import Capacity, Done, Ordered, held
 from schemas.signature import ChangeSigned
 from schemas.text import Text
 from schemas.validation import Model
@@ -58,13 +59,15 @@ class GrantOpened(Model):
     """Version of the master secret its tokens are made under, for as long as this generation lives."""
     approval: Approval | None = None
     """Whose decision it executes. Where signers are known (BUS_SIGNERS), nothing is released without."""
+    ordered: Ordered | None = None
+    """Of what was suspended: who let it go on. The order names the generation before."""
     at: int
     by: str
 
 
 class GrantEnded(Model):
     """A grant's generation ends here. Nothing is released under it at or after this epoch. What is suspended has ended too, and
-    may be ended once more, for good (`FOR_GOOD`): its epoch stays the first one."""
+    may be ended once more, for good (`FOR_GOOD`), or suspended by others as well: its epoch stays the first one."""
 
     kind: Literal["grant.ended"] = "grant.ended"
     grant: Id
@@ -72,6 +75,19 @@ class GrantEnded(Model):
     reason: EndReason
     destroy_by: dt.date | None = None
     """The last day by which the subscriber destroys what it received and confirms it (Art. 27)."""
+    ordered: Ordered | None = None
+    """Whose order it was; None where no signers are known, and of what time or a machine ends."""
+    at: int
+    by: str
+
+
+class SuspensionLifted(Model):
+    """Somebody takes back a suspension, which goes on because others suspended the grant as well."""
+
+    kind: Literal["suspension.lifted"] = "suspension.lifted"
+    grant: Id
+    generation: int
+    ordered: Ordered
     at: int
     by: str
 
@@ -120,7 +136,16 @@ class KeysAnnounced(Model):
     by: str
 
 
-Event = ContractPublished | GrantOpened | GrantEnded | GrantFenced | RulePublished | RuleWithdrawn | KeysAnnounced
+Event = (
+    ContractPublished
+    | GrantOpened
+    | GrantEnded
+    | SuspensionLifted
+    | GrantFenced
+    | RulePublished
+    | RuleWithdrawn
+    | KeysAnnounced
+)
 PolicyEvent = Annotated[Event, Field(discriminator="kind")]
 _ADAPTER: TypeAdapter[Event] = TypeAdapter(PolicyEvent)
 
@@ -174,6 +199,13 @@ class GrantInForce:
     contract: Contract | None = field(default=None, repr=False)
     """The resource's contract when it was opened: what its approvers saw."""
     approval: Approval | None = field(default=None, repr=False)
+    done: tuple[Done, ...] = field(default=(), repr=False)
+    """Everything but its opening, as far as it had an effect."""
+
+    @property
+    def suspended_by(self) -> tuple[Capacity | None, ...]:
+        """On whose behalf it is suspended, and nobody has taken that back; empty for what is not suspended."""
+        return held(self.done) if self.end_reason == "suspended" else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +247,8 @@ class PolicyState:
             return replace(self, epoch=offset, ended=_fenced(self.ended, event))
         if isinstance(event, GrantFenced):
             changed = replace(current, fence=event.offsets)
+        elif isinstance(event, SuspensionLifted):
+            changed = _lifted(current, event)
         else:
             changed = _over(current, offset, event)
         return replace(self, epoch=offset, grants={**self.grants, event.grant: changed})
@@ -232,6 +266,7 @@ class PolicyState:
             event.key_version,
             contract=under.contract if under else None,
             approval=event.approval,
+            done=(Done("resumed", event.at, event.by, event.ordered),) if event.ordered else (),
         )
         old, ended = self.grants.get(event.grant.id), self.ended
         if old is not None:
@@ -246,11 +281,20 @@ class PolicyState:
 
 
 def _over(current: GrantInForce, offset: int, event: GrantEnded) -> GrantInForce:
+    done = Done(event.reason, event.at, event.by, event.ordered)
+    if event.reason == "suspended" and done.capacity is not None and current.end_reason == "suspended":
+        return current if done.capacity in current.suspended_by else replace(current, done=(*current.done, done))
     if current.ended is None:
         current = replace(current, ended=offset, ended_at=event.at)
     elif current.end_reason != "suspended" or event.reason not in FOR_GOOD:
         return current  # the first end stands
-    return replace(current, end_reason=event.reason, destroy_by=event.destroy_by)
+    return replace(current, end_reason=event.reason, destroy_by=event.destroy_by, done=(*current.done, done))
+
+
+def _lifted(current: GrantInForce, event: SuspensionLifted) -> GrantInForce:
+    if current.end_reason != "suspended":
+        return current
+    return replace(current, done=(*current.done, Done("lifted", event.at, event.by, event.ordered)))
 
 
 def _resurrects(old: GrantInForce, event: GrantOpened) -> bool:
@@ -273,7 +317,9 @@ def _announced(keys: dict[int, AnnouncedKey], event: KeysAnnounced) -> dict[int,
     return {**keys, event.version: said if known == replace(said, until=known.until) else known}
 
 
-def _fenced(ended: tuple[GrantInForce, ...], event: GrantEnded | GrantFenced) -> tuple[GrantInForce, ...]:
+def _fenced(
+    ended: tuple[GrantInForce, ...], event: GrantEnded | SuspensionLifted | GrantFenced
+) -> tuple[GrantInForce, ...]:
     if not isinstance(event, GrantFenced):
         return ended
     of = (event.grant, event.generation)

@@ -78,15 +78,25 @@ def _suspend(session: Session, grants: Sequence[str], yes: bool) -> None:
 
 
 def _resume(session: Session, grants: Sequence[str]) -> None:
+    from infra.bus.application_shown import SIDES
     from infra.control import resume
+    from infra.control.facts import GrantApplied
+    from infra.control.resume import StillSuspended
 
     done = resume(session.settings().located(), grants, by=session.person)
     if session.json:
         facts(session, done)
         return
     say = session.say
-    rows = [[g.grant, g.generation, g.topic] for g in done]
+    rows = [[g.grant, g.generation, g.topic] for g in done if isinstance(g, GrantApplied)]
     table([say("grant", "授权"), say("gen.", "代"), say("goes on in", "新主题")], rows)
+    for still in (g for g in done if isinstance(g, StillSuspended)):
+        by = [SIDES[one] for one in still.suspended_by if one in SIDES]
+        en, zh = " and ".join(t.en for t in by), "、".join(t.zh for t in by)
+        warn(
+            session,
+            Text(f"{still.grant} stays suspended, for the {en} too.", f"{still.grant} 仍为暂停状态: {zh}亦已暂停。"),
+        )
 
 
 def _terminate(session: Session, parts: dict[str, str | None], dry_run: bool, yes: bool) -> None:
