@@ -69,6 +69,15 @@ class Done:
         return self.ordered.capacity if self.ordered else None
 
 
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """That a generation is one that was suspended, going on: which one, what had been ordered of it, and who let it go on."""
+
+    generation: int
+    before: tuple[Done, ...]
+    order: Done
+
+
 def held(done: Sequence[Done]) -> tuple[Capacity | None, ...]:
     """On whose behalf a suspension goes on: everybody's who ordered it and whose order was not lifted."""
     found: list[Capacity | None] = []

@@ -19,7 +19,7 @@ from schemas.errors import PermanentError
 from schemas.grant import Grant
 from schemas.ids import Id
 from schemas.key_ring import AnnouncedKey, Suite
-from schemas.order import Capacity, Done, Ordered, held
+from schemas.order import Capacity, Done, Ordered, Resumption, held
 from schemas.signature import ChangeSigned
 from schemas.text import Text
 from schemas.validation import Model
@@ -200,7 +200,9 @@ class GrantInForce:
     """The resource's contract when it was opened: what its approvers saw."""
     approval: Approval | None = field(default=None, repr=False)
     done: tuple[Done, ...] = field(default=(), repr=False)
-    """Everything but its opening, as far as it had an effect."""
+    """Who let it go on, where it had been suspended, and every order since, as far as it had an effect."""
+    resumption: Resumption | None = field(default=None, repr=False)
+    """That it goes on after a suspension; kept when it is renewed under other keys."""
 
     @property
     def suspended_by(self) -> tuple[Capacity | None, ...]:
@@ -266,7 +268,6 @@ class PolicyState:
             event.key_version,
             contract=under.contract if under else None,
             approval=event.approval,
-            done=(Done("resumed", event.at, event.by, event.ordered),) if event.ordered else (),
         )
         old, ended = self.grants.get(event.grant.id), self.ended
         if old is not None:
@@ -274,10 +275,21 @@ class PolicyState:
                 return replace(
                     self, epoch=offset
                 )  # a replayed or raced command, or an old document: the first one stands
+            new = _going_on(old, new, event)
             if old.ended is None:
                 old = replace(old, ended=offset, ended_at=event.at, end_reason="superseded")
             ended = (*ended, old)
         return replace(self, epoch=offset, grants={**self.grants, event.grant.id: new}, ended=ended)
+
+
+def _going_on(old: GrantInForce, new: GrantInForce, event: GrantOpened) -> GrantInForce:
+    """The new generation, with what is known of the suspension it follows, if it is of the very same document."""
+    if old.grant != new.grant or old.approval != new.approval:
+        return new
+    if old.end_reason != "suspended":
+        return replace(new, resumption=old.resumption)
+    order = Done("resumed", event.at, event.by, event.ordered)
+    return replace(new, done=(order,), resumption=Resumption(old.generation, old.done, order))
 
 
 def _over(current: GrantInForce, offset: int, event: GrantEnded) -> GrantInForce:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from infra.control.identity import Identity, identity
 from infra.control.who_may import Verb, capacity, concerned, refusal
+from infra.runtime.orders import proven
 from infra.runtime.settings import Settings
 from infra.runtime.signers import Signers, signers_of
 from schemas.errors import ConfigError
@@ -54,11 +55,6 @@ def proves(grant: GrantInForce, done: Done, signers: Signers) -> bool | None:
     """Whether the signature of an order is of exactly this and by whom it names; None for what carries none."""
     if done.ordered is None:
         return None
-    generation = grant.generation - 1 if done.what == "resumed" else grant.generation
-    said = order_text(grant.grant.id, generation, done.what, done.ordered.capacity, done.ordered.by, done.at)
-    person = signers.verify(done.ordered.signature, said)
-    return (
-        person is not None
-        and (person.id, person.department) == (done.ordered.by, done.ordered.department)
-        and person.signs_at(done.at)
-    )
+    before = grant.resumption
+    generation = before.generation if before is not None and done.what == "resumed" else grant.generation
+    return proven(grant.grant.id, generation, done, signers) is not None

@@ -13,8 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from infra.control.applications.filing_rules import BUREAU, FILERS
-from infra.runtime.signers import Person, Signers
+from infra.control.applications.filing_rules import FILERS
+from infra.runtime.orders import lets_go_on
+from infra.runtime.signers import BUREAU, Person, Signers
 from schemas.order import LIFTS, Capacity
 from schemas.policy_log import GrantInForce, PolicyState
 from schemas.text import Text
@@ -110,17 +111,13 @@ def _signing(person: Person, of: Concerned, signers: Signers) -> tuple[Capacity,
 
 def _lifting(person: Person, of: Concerned, signers: Signers) -> Capacity | None:
     """The capacity that lifts all that stands, else one that lifts some of it."""
-    if (
-        BUREAU in person.roles
-    ):  # as with approvals: whoever has its office acts for no side, nor as judge of their own body
-        mine: tuple[Capacity, ...] = ("bureau",) if person.department != of.subscriber else ()
-    else:
-        mine = _signing(person, of, signers)
+    mine = [one for one in _ALL if lets_go_on(person, one, of.subscriber, of.provider, signers)]
     return next(
         (one for one in mine if covers(one, of)), next((o for o in mine if LIFTS[o] & set(of.suspended_by)), None)
     )
 
 
+_ALL: tuple[Capacity, ...] = ("provider", "bureau", "subscriber")
 _VERBS: Mapping[Verb, Text] = {
     "suspend": Text("suspend", "暂停"),
     "resume": Text("resume", "恢复"),

@@ -40,6 +40,8 @@ from schemas.validation import Model, build, parse_yaml, read_text
 _PEM = re.compile(r"-----BEGIN PUBLIC KEY-----.*?-----END PUBLIC KEY-----", re.DOTALL)
 SEAL = "seal"
 """Role of a department's own key: it may sign whatever the department may."""
+BUREAU = "bureau"
+"""Role of the data bureau's people, who release nothing."""
 
 Role = Literal["head", "data_office", "clerk", "bureau"]
 
