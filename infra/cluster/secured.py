@@ -17,7 +17,7 @@ from infra.cluster.quotas import set_quotas
 from infra.runtime.credentials import read_credentials
 from infra.runtime.kafka import admin
 from infra.runtime.settings import CREDENTIALS, Settings
-from infra.security.acls import CONTROL, EXCHANGE, wanted
+from infra.security.acls import EXCHANGE, OWN_USERS, wanted
 from infra.security.certificates import ADMIN, BROKER, certificates
 from infra.security.handing_over import write_credentials
 from infra.security.principals import NewUser, list_users, make_users
@@ -82,7 +82,7 @@ def admit(home: Path, ports: Ports, registry_url: str, installed: Installation) 
     client = admin(root)
     folder = home / FOLDER / CREDENTIALS
     folder.mkdir(mode=0o700, exist_ok=True)
-    files = {user: folder / f"{user}.yaml" for user in (CONTROL, EXCHANGE)}
+    files = {user: folder / f"{user}.yaml" for user in OWN_USERS}
     known = set(list_users(client))
     if not known:
         set_quotas(root, installed, {None: EVERYBODY, EXCHANGE: UNBOUNDED})
