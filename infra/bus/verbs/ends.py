@@ -71,7 +71,8 @@ def add(app: typer.Typer, session: Session) -> None:
 def _suspend(session: Session, grants: Sequence[str], yes: bool) -> None:
     from infra.control import revoke_all
 
-    settings, by = session.settings().located(), session.person
+    settings = session.settings().located()
+    by = session.person_unless_asked(settings)
     question = Text(f"Suspend {len(grants)} grants now?", f"确定立即暂停 {len(grants)} 项授权吗?")
     confirm(session, question, yes=yes)
     show_fences(session, revoke_all(settings, grants, reason="suspended", by=by), alone=len(grants) == 1)
@@ -83,7 +84,8 @@ def _resume(session: Session, grants: Sequence[str]) -> None:
     from infra.control.facts import GrantApplied
     from infra.control.resume import StillSuspended
 
-    done = resume(session.settings().located(), grants, by=session.person)
+    settings = session.settings().located()
+    done = resume(settings, grants, by=session.person_unless_asked(settings))
     if session.json:
         facts(session, done)
         return
@@ -115,7 +117,7 @@ def _terminate(session: Session, parts: dict[str, str | None], dry_run: bool, ye
     if not session.json:
         _list(session, found)
     confirm(session, Text(f"End {len(found)} grants for good?", f"确定永久终止 {len(found)} 项授权吗?"), yes=yes)
-    show_fences(session, terminate(settings, scope, by=session.person))
+    show_fences(session, terminate(settings, scope, by=session.person_unless_asked(settings)))
 
 
 def _list(session: Session, found: Sequence[Any]) -> None:

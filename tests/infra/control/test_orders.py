@@ -154,3 +154,9 @@ def test_a_subscriber_gives_up_its_own_grant_and_not_anothers_beside_it(city: Ci
     assert city.found.ended is None
     revoke_all(city.as_("head.sw"), [city.id], now_ms=NOW)
     assert city.found.done[-1].capacity == "subscriber"
+
+
+def test_a_fault_in_another_departments_list_of_signers_keeps_nobody_from_stopping(city: City) -> None:
+    (city.office.folder / "gaj.yaml").write_text("people: [")
+    city.suspend("clerk.sc")
+    assert city.found.suspended_by == ("provider",)

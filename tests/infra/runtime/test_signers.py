@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from infra.runtime.signers import Person, Signers, read_signers
 from schemas.clock import end_of_day_ms
@@ -110,3 +111,17 @@ def test_without_a_last_day_a_key_signs_at_any_time(tmp_path: Path) -> None:
     person = signers.verify(signed(head, b"x"), b"x")
     assert person is not None
     assert person.signs_at(4_000_000_000_000)
+
+
+def test_one_persons_key_is_found_among_all_files_and_a_fault_in_anothers_keeps_nobody_from_it(tmp_path: Path) -> None:
+    key, seal = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
+    at = folder(tmp_path / "signers", "shuiwu", {"zhang.wei": ("head", public(key))})
+    pem = seal.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    (at / "scjg.pub").write_bytes(pem)
+    (at / "gaj.yaml").write_text("people: [")
+    (at / "gaj.pub").write_text("nothing")
+    for one, person in ((key, "zhang.wei"), (seal, "scjg")):
+        found = read_signers(at, HEADS, HEADS, holding=public(one))
+        assert [p.id for p, _ in found.people.values()] == [person]
+    with pytest.raises(ConfigError):
+        read_signers(at, HEADS, HEADS)
