@@ -25,6 +25,7 @@ from schemas.errors import PermanentError
 from schemas.grant import Grant
 from schemas.ids import Id
 from schemas.key_ring import AnnouncedKey, Suite
+from schemas.order import Capacity, Done, Ordered, Resumption, held
 from schemas.signature import ChangeSigned
 from schemas.text import Text
 from schemas.validation import Model
@@ -64,13 +65,15 @@ class GrantOpened(Model):
     """Version of the master secret its tokens are made under, for as long as this generation lives."""
     approval: Approval | None = None
     """Whose decision it executes. Where signers are known (BUS_SIGNERS), nothing is released without."""
+    ordered: Ordered | None = None
+    """Of what was suspended: who let it go on. The order names the generation before."""
     at: int
     by: str
 
 
 class GrantEnded(Model):
     """A grant's generation ends here. Nothing is released under it at or after this epoch. What is suspended has ended too, and
-    may be ended once more, for good (`FOR_GOOD`): its epoch stays the first one."""
+    may be ended once more, for good (`FOR_GOOD`), or suspended by others as well: its epoch stays the first one."""
 
     kind: Literal["grant.ended"] = "grant.ended"
     grant: Id
@@ -78,6 +81,19 @@ class GrantEnded(Model):
     reason: EndReason
     destroy_by: dt.date | None = None
     """The last day by which the subscriber destroys what it received and confirms it (Art. 27)."""
+    ordered: Ordered | None = None
+    """Whose order it was; None where no signers are known, and of what time or a machine ends."""
+    at: int
+    by: str
+
+
+class SuspensionLifted(Model):
+    """Somebody takes back a suspension, which goes on because others suspended the grant as well."""
+
+    kind: Literal["suspension.lifted"] = "suspension.lifted"
+    grant: Id
+    generation: int
+    ordered: Ordered
     at: int
     by: str
 
@@ -126,7 +142,16 @@ class KeysAnnounced(Model):
     by: str
 
 
-Event = ContractPublished | GrantOpened | GrantEnded | GrantFenced | RulePublished | RuleWithdrawn | KeysAnnounced
+Event = (
+    ContractPublished
+    | GrantOpened
+    | GrantEnded
+    | SuspensionLifted
+    | GrantFenced
+    | RulePublished
+    | RuleWithdrawn
+    | KeysAnnounced
+)
 PolicyEvent = Annotated[Event, Field(discriminator="kind")]
 _ADAPTER: TypeAdapter[Event] = TypeAdapter(PolicyEvent)
 
@@ -195,6 +220,15 @@ class GrantInForce:
     under: ContractInForce | None = field(default=None, repr=False)
     """The resource's contract when it was opened: what its approvers saw."""
     approval: Approval | None = field(default=None, repr=False)
+    done: tuple[Done, ...] = field(default=(), repr=False)
+    """Who let it go on, where it had been suspended, and every order since, as far as it had an effect."""
+    resumption: Resumption | None = field(default=None, repr=False)
+    """That it goes on after a suspension; kept when it is renewed under other keys."""
+
+    @property
+    def suspended_by(self) -> tuple[Capacity | None, ...]:
+        """On whose behalf it is suspended, and nobody has taken that back; empty for what is not suspended."""
+        return held(self.done) if self.end_reason == "suspended" else ()
 
     @property
     def contract(self) -> Contract | None:
@@ -266,12 +300,14 @@ class PolicyState:
             return replace(self, epoch=offset, keys=_announced(self.keys, event))
         return self._told(offset, event)
 
-    def _told(self, offset: int, event: GrantEnded | GrantFenced) -> PolicyState:
+    def _told(self, offset: int, event: GrantEnded | SuspensionLifted | GrantFenced) -> PolicyState:
         current = self.grants.get(event.grant)
         if current is None or current.generation != event.generation:
             return replace(self, epoch=offset, earlier=_fenced(self.earlier, event))
         if isinstance(event, GrantFenced):
             changed = replace(current, fence=event.offsets)
+        elif isinstance(event, SuspensionLifted):
+            changed = _lifted(current, event)
         else:
             changed = _over(current, offset, event)
         return self._with(offset, current, changed)
@@ -309,6 +345,7 @@ class PolicyState:
         if old is not None:
             if event.generation <= old.generation or _resurrects(old, event):
                 return replace(self, epoch=offset)  # replayed, raced, or an old document: the first one stands
+            new = _going_on(old, new, event)
             over = old
             if old.ended is None:
                 over = replace(old, ended=offset, ended_at=event.at, end_reason="superseded")
@@ -316,12 +353,31 @@ class PolicyState:
         return replace(self._with(offset, old, new), earlier=earlier)
 
 
+def _going_on(old: GrantInForce, new: GrantInForce, event: GrantOpened) -> GrantInForce:
+    """The new generation, with what is known of the suspension it follows, if it is of the very same document."""
+    if old.grant != new.grant or old.approval != new.approval:
+        return new
+    if old.end_reason != "suspended":
+        return replace(new, resumption=old.resumption)
+    order = Done("resumed", event.at, event.by, event.ordered)
+    return replace(new, done=(order,), resumption=Resumption(old.generation, old.done, order))
+
+
 def _over(current: GrantInForce, offset: int, event: GrantEnded) -> GrantInForce:
+    done = Done(event.reason, event.at, event.by, event.ordered)
+    if event.reason == "suspended" and done.capacity is not None and current.end_reason == "suspended":
+        return current if done.capacity in current.suspended_by else replace(current, done=(*current.done, done))
     if current.ended is None:
         current = replace(current, ended=offset, ended_at=event.at)
     elif current.end_reason != "suspended" or event.reason not in FOR_GOOD:
         return current  # the first end stands
-    return replace(current, end_reason=event.reason, destroy_by=event.destroy_by)
+    return replace(current, end_reason=event.reason, destroy_by=event.destroy_by, done=(*current.done, done))
+
+
+def _lifted(current: GrantInForce, event: SuspensionLifted) -> GrantInForce:
+    if current.end_reason != "suspended":
+        return current
+    return replace(current, done=(*current.done, Done("lifted", event.at, event.by, event.ordered)))
 
 
 def _resurrects(old: GrantInForce, event: GrantOpened) -> bool:
@@ -345,7 +401,7 @@ def _announced(keys: dict[int, AnnouncedKey], event: KeysAnnounced) -> dict[int,
 
 
 def _fenced(
-    earlier: Map[tuple[str, int], GrantInForce], event: GrantEnded | GrantFenced
+    earlier: Map[tuple[str, int], GrantInForce], event: GrantEnded | SuspensionLifted | GrantFenced
 ) -> Map[tuple[str, int], GrantInForce]:
     of = (event.grant, event.generation)
     if not isinstance(event, GrantFenced) or of not in earlier:

@@ -9,7 +9,7 @@ from infra.bus.output import facts, table, warn, write
 from infra.bus.session import Session
 from infra.control.applications.case import Case
 from infra.control.applications.granting import Granted
-from infra.control.applications.shown import ApplicationFacts, ItemFacts
+from infra.control.applications.shown import ApplicationFacts, ItemFacts, OrderFacts
 from schemas.clock import SHANGHAI
 from schemas.errors import BusError
 from schemas.text import Text
@@ -40,7 +40,21 @@ _DEEDS: Mapping[str, Text] = {
     "withdrawn": Text("withdrew", "撤回"),
     "auto_replied": Text("replied automatically", "自动答复"),
 }
-_SIDES = {"provider": Text("provider", "提供方"), "subscriber": Text("subscriber", "需求方")}
+SIDES: Mapping[str, Text] = {
+    "provider": Text("provider", "提供方"),
+    "subscriber": Text("subscriber", "需求方"),
+    "bureau": Text("data bureau", "数据主管部门"),
+}
+"""On whose behalf somebody acts."""
+_ORDERS: Mapping[str, Text] = {
+    "suspended": Text("suspended", "暂停"),
+    "lifted": Text("took back a suspension", "撤回暂停"),
+    "resumed": Text("resumed", "恢复"),
+    "revoked": Text("revoked", "撤销"),
+    "withdrawn": Text("withdrew the grant", "撤回授权"),
+    "expired": Text("expired", "到期终止"),
+}
+_NAMED = 3
 
 
 def show_case(session: Session, case: Case) -> None:
@@ -126,18 +140,39 @@ def show_whole(session: Session, found: ApplicationFacts) -> None:
         [_item_row(session, item) for item in found.items],
     )
     write("")
+    steps = [
+        (s.at, f"{s.by} ({s.department})", _deed(session, s.deed, s.side), _note(session, s.note, s.days))
+        for s in found.history
+    ]
+    steps += [(o.at, _who(o), _order(session, o), _grants(session, o.grants)) for o in found.orders]
     table(
         [say("when", "时间"), say("who", "经办人"), say("what", "事项"), say("note", "说明")],
-        [
-            [_when(s.at), f"{s.by} ({s.department})", _deed(session, s.deed, s.side), _note(session, s.note, s.days)]
-            for s in found.history
-        ],
+        [[_when(at), *words] for at, *words in sorted(steps, key=lambda step: step[0])],
     )
+
+
+def _who(order: OrderFacts) -> str:
+    return f"{order.by} ({order.department})" if order.department else order.by
+
+
+def _order(session: Session, order: OrderFacts) -> str:
+    words = _ORDERS.get(order.what, Text(order.what, order.what)).to(session.language)
+    side = f" ({SIDES[order.capacity].to(session.language)})" if order.capacity else ""
+    return (
+        words
+        + side
+        + (session.say(" - signature does not verify", " - 签名未通过核验") if order.proven is False else "")
+    )
+
+
+def _grants(session: Session, grants: Sequence[str]) -> str:
+    named, more = ", ".join(grants[:_NAMED]), len(grants) - _NAMED
+    return named if more <= 0 else session.say(f"{named} and {more} more", f"{named} 等 {len(grants)} 项")
 
 
 def _item_row(session: Session, item: ItemFacts) -> list[str]:
     words = [
-        f"{_SIDES[side].to(session.language)}: {w.by or session.say('the law', '依法')}"
+        f"{SIDES[side].to(session.language)}: {w.by or session.say('the law', '依法')}"
         for side, w in item.words.items()
     ]
     ends = [
@@ -150,7 +185,7 @@ def _item_row(session: Session, item: ItemFacts) -> list[str]:
 
 def _deed(session: Session, deed: str, side: str | None) -> str:
     words = _DEEDS.get(deed, Text(deed, deed)).to(session.language)
-    return words if side is None else f"{words} ({_SIDES[side].to(session.language)})"
+    return words if side is None else f"{words} ({SIDES[side].to(session.language)})"
 
 
 def _note(session: Session, note: str, days: int) -> str:

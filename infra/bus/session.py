@@ -47,6 +47,10 @@ class Session:
 
         return actor(self.settings())
 
+    def person_unless_asked(self, settings: Settings) -> str:
+        """The same for commands that themselves ask who acts where signers are known: it is not looked up twice."""
+        return self.person if settings.signers is None else "bus"
+
 
 def read_globals(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Session, list[str]]:
     """The session, and the arguments without `--lang` and `--json`, which may stand anywhere before a `--`.

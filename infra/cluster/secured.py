@@ -17,11 +17,11 @@ from infra.cluster.quotas import set_quotas
 from infra.runtime.credentials import read_credentials
 from infra.runtime.kafka import admin
 from infra.runtime.settings import CREDENTIALS, Settings
-from infra.security.acls import CONTROL, EXCHANGE, wanted
+from infra.security.acls import APPLICATIONS, EXCHANGE, OWN_USERS, wanted
 from infra.security.certificates import ADMIN, BROKER, certificates
 from infra.security.handing_over import write_credentials
 from infra.security.principals import NewUser, list_users, make_users
-from infra.security.quotas import EVERYBODY, UNBOUNDED
+from infra.security.quotas import DESK, EVERYBODY, UNBOUNDED
 from infra.security.reconcile import Drift, drift, held, repair
 from schemas.policy_log import PolicyState
 
@@ -82,10 +82,10 @@ def admit(home: Path, ports: Ports, registry_url: str, installed: Installation) 
     client = admin(root)
     folder = home / FOLDER / CREDENTIALS
     folder.mkdir(mode=0o700, exist_ok=True)
-    files = {user: folder / f"{user}.yaml" for user in (CONTROL, EXCHANGE)}
+    files = {user: folder / f"{user}.yaml" for user in OWN_USERS}
     known = set(list_users(client))
     if not known:
-        set_quotas(root, installed, {None: EVERYBODY, EXCHANGE: UNBOUNDED})
+        set_quotas(root, installed, {None: EVERYBODY, EXCHANGE: UNBOUNDED, APPLICATIONS: DESK})
     lost = [user for user, file in files.items() if user not in known or not file.exists()]
     address = f"{HOST}:{ports.broker}"
     authority = certificates(home / FOLDER).authority.read_text(encoding="ascii")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from infra.control.facts import Fence
 from infra.control.revoke import end_chosen
+from infra.control.who_may import Verb
 from infra.runtime.settings import Settings
 from schemas.errors import ConfigError
 from schemas.policy_log import GrantInForce, PolicyState
@@ -33,6 +34,11 @@ class Scope:
                 ),
                 where="bus terminate",
             )
+
+    @property
+    def verb(self) -> Verb:
+        """What ending it is, as `who_may` names it."""
+        return "terminate_widely" if self.resource is None else "terminate"
 
     def concerned(self, state: PolicyState) -> list[GrantInForce]:
         """Grants that have not ended for good, by id: suspended ones too, so that nobody resumes them."""
@@ -66,4 +72,4 @@ def terminate(settings: Settings, scope: Scope, *, by: str = "bus", now_ms: int 
             )
         return found
 
-    return end_chosen(settings, choose, "revoked", by, now_ms)
+    return end_chosen(settings, choose, "revoked", by, now_ms, scope.verb)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import datetime as dt
 import os
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +18,7 @@ from platformdirs import user_config_path
 
 from infra.control.signatures import Signing, read_private_key
 from infra.runtime.settings import Settings
-from infra.runtime.signers import Person, Signers, SignersFile, signers_of
+from infra.runtime.signers import Person, Signers, SignersFile, lapsed, signers_of
 from schemas.errors import ConfigError
 from schemas.ids import check_id
 from schemas.reading_words import of_system
@@ -35,7 +37,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class IdentityFacts:
-    """Who somebody is. `entry`: what a new identity's line in the department's file of signers says."""
+    """Who somebody is. `entry`: what a new identity's line in the department's file of signers says; `until`: its last day."""
 
     person: str
     department: str
@@ -44,10 +46,14 @@ class IdentityFacts:
     file: Path
     deposited: Path | None = None
     entry: str | None = None
+    until: dt.date | None = None
 
 
-def identity(settings: Settings, signers: Signers) -> Identity:
-    """Who runs this. ConfigError if no identity is set, or the list of signers does not know its key."""
+def identity(settings: Settings, signers: Signers, *, now_ms: int | None = None) -> Identity:
+    """Who runs this. ConfigError if no identity is set, or the list of signers does not know its key, or not for today.
+
+    now_ms   the time, milliseconds since 1970 UTC; by default the clock's
+    """
     if settings.identity is None:
         raise ConfigError(
             Text("nobody is known to act here.", "未设置操作人身份。"),
@@ -71,6 +77,8 @@ def identity(settings: Settings, signers: Signers) -> Identity:
                 f"其条目应登记在 {signers.folder or 'BUS_SIGNERS 所指目录'}; 'bus identity new' 会输出该条目。",
             ),
         )
+    if not known[0].signs_at(int(time.time() * 1000) if now_ms is None else now_ms):
+        raise lapsed(known[0], str(settings.identity))
     return Identity(known[0], signing)
 
 
@@ -79,22 +87,30 @@ def who_am_i(settings: Settings) -> IdentityFacts:
     found = identity(settings, signers_of(settings))
     assert settings.identity is not None
     person = found.person
-    return IdentityFacts(
-        person.id, person.department, tuple(sorted(person.roles)), key_id(found.signing.public), settings.identity
-    )
+    name, roles = key_id(found.signing.public), tuple(sorted(person.roles))
+    return IdentityFacts(person.id, person.department, roles, name, settings.identity, until=person.until)
 
 
 def new_identity(
-    settings: Settings, department: str, person: str, roles: Sequence[str], *, key: Path | None = None, deposit: bool
+    settings: Settings,
+    department: str,
+    person: str,
+    roles: Sequence[str],
+    *,
+    key: Path | None = None,
+    deposit: bool,
+    until: dt.date | None = None,
 ) -> IdentityFacts:
     """Make a private key (0600) and the entry that makes its person known; with `deposit` write that where signers are read.
 
-    key   its file; by default in the user's configuration folder. ConfigError if it exists: a key is never written over.
+    key     its file; by default in the user's configuration folder. ConfigError if it exists: a key is never written over.
+    until   the last day on which it signs; None: until its entry says so
     """
     path = key or user_config_path("exchange-bus") / f"{department}.{person}.pem"
     made = Ed25519PrivateKey.generate()
     public = base64.b64encode(made.public_key().public_bytes_raw()).decode()
-    document = {"kind": "Signers", "department": department, "people": {person: {"roles": [*roles], "key": public}}}
+    said = {"roles": [*roles], "key": public, **({} if until is None else {"until": until})}
+    document = {"kind": "Signers", "department": department, "people": {person: said}}
     build(SignersFile, document, "bus identity new")  # wrong ids and roles are told before anything is written
     target = _deposit_file(settings, department, person) if deposit else None
     _write_new(path, made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
@@ -102,7 +118,7 @@ def new_identity(
         _deposit(target, document)
     entry = yaml.safe_dump(document, allow_unicode=True, sort_keys=False)
     name = key_id(made.public_key().public_bytes_raw())
-    return IdentityFacts(person, department, tuple(roles), name, path, target, entry)
+    return IdentityFacts(person, department, tuple(roles), name, path, target, entry, until)
 
 
 def _deposit_file(settings: Settings, department: str, person: str) -> Path:

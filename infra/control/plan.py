@@ -110,7 +110,8 @@ def make_plan(
     in_force = Contracts(state.contracts, {c.id: c for _, c in documents.contracts})
     renewed = {g.id for _, g in documents.grants}
     contracts = [
-        _signed(_contract(file, c, state, topics, renewed), documents, signers) for file, c in documents.contracts
+        _signed(_contract(file, c, state, topics, renewed), documents, signers, today)
+        for file, c in documents.contracts
     ]
     grants = [
         _approved(_grant(file, g, state, in_force, today, key_version), documents, signers)
@@ -143,7 +144,7 @@ def _rule(file: str, rule: CombinationRule, state: PolicyState) -> RulePlan:
     return RulePlan(file, rule, "changed" if current else "created")
 
 
-def _signed(plan: ContractPlan, documents: Documents, signers: Signers) -> ContractPlan:
+def _signed(plan: ContractPlan, documents: Documents, signers: Signers, today: dt.date) -> ContractPlan:
     """The plan with the evidence it needs. ConfigError if the contract weakens the one in force and that is not signed."""
     if plan.current is None or not plan.weakened:
         return plan
@@ -159,7 +160,7 @@ def _signed(plan: ContractPlan, documents: Documents, signers: Signers) -> Contr
         )
     replaced = plan.current.contract.source
     said = contract_change(plan.contract.source, replaced, since)
-    signers.check(provider, signature, said, f"{plan.file}{SUFFIX}")
+    signers.check(provider, signature, said, f"{plan.file}{SUFFIX}", today)
     return replace(
         plan, signed=ChangeSigned(by=provider, signature=signature, replaces=fingerprint(replaced), since=since)
     )

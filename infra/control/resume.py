@@ -16,6 +16,8 @@ from infra.control.after import After
 from infra.control.contracts import Contracts
 from infra.control.facts import GrantApplied
 from infra.control.keys import announcements
+from infra.control.ordering import Giver, giver
+from infra.control.who_may import concerned, covers
 from infra.runtime.custodian import held_keys
 from infra.runtime.kafka import admin
 from infra.runtime.policy_log import ControlLog
@@ -24,10 +26,20 @@ from infra.runtime.settings import Settings
 from schemas.clock import shanghai_date
 from schemas.errors import ConfigError
 from schemas.ids import grant_topic, subject
-from schemas.policy_log import GrantInForce, GrantOpened, PolicyState
+from schemas.order import Capacity
+from schemas.policy_log import GrantInForce, GrantOpened, PolicyState, SuspensionLifted
 from schemas.text import Text
 from stream_apps.policy.in_force import Suspension, view_in_force
 from stream_apps.policy.view import View
+
+
+@dataclass(frozen=True, slots=True)
+class StillSuspended:
+    """A grant whose suspension somebody took back, and that others suspended as well: on whose behalf it still is."""
+
+    grant: str
+    generation: int
+    suspended_by: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,34 +61,58 @@ class _Resumed:
 
 def resume(
     settings: Settings, grant_ids: Sequence[str], *, by: str = "bus", now_ms: int | None = None
-) -> list[GrantApplied]:
-    """Let suspended grants go on, all or none.
+) -> list[GrantApplied | StillSuspended]:
+    """Let suspended grants go on, all or none; but what others suspended as well stays so until they let it go on too.
 
-    Raises ConfigError for a grant that is not suspended, has expired meanwhile, whose contract gives another view now, or that
-    may not stand beside what its subscriber was granted since (nothing was written); Overtaken if another command was faster,
-    TransientError if something is out of reach; both may be run again.
+    by   evidence where no signers are known; where they are, it is who BUS_IDENTITY says, and `who_may` decides
+    Raises ConfigError for a grant that is not suspended or not theirs to resume who runs this, has expired meanwhile, whose
+    contract gives another view now, or that may not stand beside what its subscriber was granted since (nothing was written);
+    Overtaken if another command was faster, TransientError if something is out of reach; both may be run again.
     """
     now = int(time.time() * 1000) if now_ms is None else now_ms
+    orders = giver(settings, by, now)
     client = admin(settings)
     existing = topics.partition_counts(client)
     ring = held_keys(settings).ring
     wanted = list(dict.fromkeys(grant_ids))
     with ControlLog(settings) as log:
-        news = announcements(ring, log.state, by, now)
-        found = [_resumable(log.state, name, shanghai_date(now)) for name in wanted]
+        news = announcements(ring, log.state, orders.by, now)
+        every = [_resumable(log.state, name, shanghai_date(now)) for name in wanted]
+        sides = orders.entitled("resume", [r.old for r in every], log.state)
+        found = [r for r in every if _whole(sides[r.old.grant.id], r.old, log.state)]
+        lifted = [_lifted(orders, r.old, sides[r.old.grant.id], now) for r in every if r not in found]
         _beside_others(log.state, found)
         with closing(Registry(settings)) as registry:
             ids = {r.topic: registry.register(subject(r.topic), r.view.schema) for r in found}
         topics.create(client, [topics.of_grant(r.old.grant.id, r.generation, r.partitions) for r in found], existing)
-        events = [_opened(r, ids[r.topic], ring.current, now, by) for r in found]
-        epochs = log.append([*news, *events])[len(news) :]
-    return [
+        opened = [_opened(r, ids[r.topic], ring.current, orders, sides[r.old.grant.id], now) for r in found]
+        epochs = log.append([*news, *lifted, *opened])[len(news) + len(lifted) :]
+        after = log.state
+    went_on = [
         GrantApplied(r.old.grant.id, "changed", r.generation, r.topic, ids[r.topic], epoch)
         for r, epoch in zip(found, epochs, strict=True)
     ]
+    return [*went_on, *(_still(after.grants[event.grant]) for event in lifted)]
 
 
-def _opened(resumed: _Resumed, schema_id: int, key_version: int, now: int, by: str) -> GrantOpened:
+def _whole(side: Capacity | None, old: GrantInForce, state: PolicyState) -> bool:
+    """Whether nothing keeps it suspended once this side's word is taken back. Where nobody is asked, nothing does."""
+    return side is None or covers(side, concerned(old, state))
+
+
+def _lifted(orders: Giver, old: GrantInForce, side: Capacity | None, now: int) -> SuspensionLifted:
+    order = orders.ordered(old, "lifted", side, now)
+    assert order is not None  # where nobody is asked, everything goes on at once
+    return SuspensionLifted(grant=old.grant.id, generation=old.generation, ordered=order, at=now, by=orders.by)
+
+
+def _still(grant: GrantInForce) -> StillSuspended:
+    return StillSuspended(grant.grant.id, grant.generation, tuple(sorted(one or "" for one in grant.suspended_by)))
+
+
+def _opened(
+    resumed: _Resumed, schema_id: int, key_version: int, orders: Giver, side: Capacity | None, now: int
+) -> GrantOpened:
     return GrantOpened(
         grant=resumed.old.grant,
         generation=resumed.generation,
@@ -85,8 +121,9 @@ def _opened(resumed: _Resumed, schema_id: int, key_version: int, now: int, by: s
         fingerprint=resumed.old.fingerprint,
         key_version=key_version,
         approval=resumed.old.approval,
+        ordered=orders.ordered(resumed.old, "resumed", side, now),
         at=now,
-        by=by,
+        by=orders.by,
     )
 
 

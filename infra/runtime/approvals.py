@@ -1,4 +1,4 @@
-"""Whether what a grant carries proves that both sides approved it. Pure: the grant, the contract in force, who may sign.
+"""Whether what a grant carries proves that both sides approved it, and that it goes on. Pure: the grant, the contract in force, who may sign.
 
 The exchange asks for every generation it would release under (`stream_apps.exchange.views`), `bus grants` asks to say why not.
 The list of signers is the verifier's own (BUS_SIGNERS): who can write the control log can open a grant there, and it releases
@@ -10,13 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from infra.runtime.orders import went_on
 from infra.runtime.signers import Signers
 from schemas.approval import Approval, Countersign, Side, approval_text, standing_text
 from schemas.contract import Contract
 from schemas.policy_log import GrantInForce
 from schemas.text import Text
 
-Word = Literal["unsigned", "wrong_signature", "not_a_signer", "one_hand"]
+Word = Literal["unsigned", "wrong_signature", "not_a_signer", "one_hand", "not_resumed"]
 
 _SIDES = {"provider": Text("provider", "提供方"), "subscriber": Text("subscriber", "需求方")}
 
@@ -36,6 +37,22 @@ def doubt(live: GrantInForce, contract: Contract, signers: Signers) -> Doubt | N
     """
     if signers.folder is None:
         return None
+    return _unapproved(live, contract, signers) or _not_resumed(live, contract.resource.provider, signers)
+
+
+def _not_resumed(live: GrantInForce, provider: str, signers: Signers) -> Doubt | None:
+    if went_on(live, provider, signers):
+        return None
+    return Doubt(
+        "not_resumed",
+        Text(
+            "it was suspended, and nobody known here who may do so let it go on; suspend it again and have it resumed.",
+            "该授权曾被暂停, 且无有权人员签名恢复; 请再次暂停后由有权人员恢复。",
+        ),
+    )
+
+
+def _unapproved(live: GrantInForce, contract: Contract, signers: Signers) -> Doubt | None:
     approval = live.approval
     if approval is None:
         return Doubt(

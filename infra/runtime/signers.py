@@ -7,12 +7,16 @@ A folder (BUS_SIGNERS) on each host that verifies, kept apart from the cluster: 
 
 Roles: `head` (of the body), `data_office` (head of its data-sharing office), `clerk` (files applications), `bureau` (checks form,
 extends, mediates, suspends). Which of them sign grants is configuration (`Settings.provider_roles`, `subscriber_roles`).
+
+Who leaves keeps the entry, with `until`: acts are judged by it at the broker's time of them, orders and new signatures by the
+clock of whoever carries them out. Grants approved by then go on, because an approval was of that day.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import datetime as dt
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -26,6 +30,7 @@ from pydantic import Field, field_validator
 
 from infra.runtime.settings import Settings
 from schemas.approval import Side
+from schemas.clock import end_of_day_ms
 from schemas.errors import ConfigError
 from schemas.ids import Id, check_id
 from schemas.signature import Signature, key_id
@@ -35,6 +40,8 @@ from schemas.validation import Model, build, parse_yaml, read_text
 _PEM = re.compile(r"-----BEGIN PUBLIC KEY-----.*?-----END PUBLIC KEY-----", re.DOTALL)
 SEAL = "seal"
 """Role of a department's own key: it may sign whatever the department may."""
+BUREAU = "bureau"
+"""Role of the data bureau's people, who release nothing."""
 
 Role = Literal["head", "data_office", "clerk", "bureau"]
 
@@ -45,6 +52,8 @@ class PersonEntry(Model):
     name: str = ""
     roles: tuple[Role, ...] = Field(min_length=1)
     key: str
+    until: dt.date | None = None
+    """The last day, in Asia/Shanghai, on which it may sign. What it signed by then goes on counting."""
 
     @field_validator("key")
     @classmethod
@@ -74,6 +83,12 @@ class Person:
     department: str
     roles: frozenset[str]
     name: str = ""
+    until: dt.date | None = None
+    """The last day on which the key signs."""
+
+    def signs_at(self, at_ms: int) -> bool:
+        """Whether the key still signs at a moment, milliseconds since 1970 UTC."""
+        return self.until is None or at_ms <= end_of_day_ms(self.until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +107,7 @@ class Signers:
     roles: Mapping[Side, frozenset[str]] = field(default_factory=dict)
 
     def verify(self, signature: Signature, said: bytes) -> Person | None:
-        """Who signed exactly `said`; None if nobody known did."""
+        """Who signed exactly `said`; None if nobody known did. Whoever knows when it was signed asks `Person.signs_at` too."""
         known = self.people.get(signature.key)
         if known is None:
             return None
@@ -107,8 +122,13 @@ class Signers:
         wanted = self.roles.get(side, frozenset()) | {SEAL}
         return person.department == department and bool(wanted & person.roles)
 
-    def check(self, department: str, signature: Signature, said: bytes, where: str) -> None:
-        """ConfigError unless the department's seal, or somebody who signs for it as a provider, signed exactly `said`."""
+    def check(
+        self, department: str, signature: Signature, said: bytes, where: str, today: dt.date | None = None
+    ) -> None:
+        """ConfigError unless the department's seal, or somebody who signs for it as a provider, signed exactly `said`.
+
+        today   with a key that signs on that day still; None: on any
+        """
         known = self._provider_key(department, signature.key)
         if known is None:
             raise ConfigError(
@@ -130,6 +150,9 @@ class Signers:
                 where=where,
                 hint=Text("Have it signed anew: bus sign.", "请重新签名: bus sign。"),
             ) from None
+        person = self.people[signature.key][0] if signature.key in self.people else None
+        if today is not None and person is not None and person.until is not None and person.until < today:
+            raise lapsed(person, where)
 
     def _provider_key(self, department: str, key: str) -> Ed25519PublicKey | None:
         seal = self.keys.get(department, {}).get(key)
@@ -156,11 +179,17 @@ NOBODY = Signers()
 
 
 def read_signers(
-    folder: Path | None, provider_roles: tuple[str, ...] = (), subscriber_roles: tuple[str, ...] = ()
+    folder: Path | None,
+    provider_roles: tuple[str, ...] = (),
+    subscriber_roles: tuple[str, ...] = (),
+    *,
+    holding: str = "",
 ) -> Signers:
     """Everybody in a folder's files. ConfigError for a file that is wrong, and for a key that two people share.
 
     None: nobody can sign. The roles are those that sign for each side, besides the seal.
+    holding   only of files with this text in them; with a key's (32 bytes in base64, which PEM holds too) its person is found
+              at once among hundreds, and a fault in another department's file keeps nobody from stopping a grant
     """
     if folder is None:
         return NOBODY
@@ -170,11 +199,11 @@ def read_signers(
             where=str(folder),
             hint=Text("Make it, or correct BUS_SIGNERS.", "请创建该目录, 或更正 BUS_SIGNERS。"),
         )
-    seals = {_department(path): _public_keys(path) for path in sorted(folder.glob("*.pub"))}
+    seals = {_department(path): _public_keys(path) for path in _files(folder, "*.pub", holding)}
     people: dict[str, tuple[Person, Ed25519PublicKey]] = {}
     for department, keys in seals.items():
         people |= {name: (Person(department, department, frozenset({SEAL})), key) for name, key in keys.items()}
-    for path in sorted(folder.glob("*.yaml")):
+    for path in _files(folder, "*.yaml", holding):
         for person, key in _people(path):
             name = key_id(key.public_bytes_raw())
             if name in people:
@@ -193,9 +222,13 @@ def read_signers(
     return Signers(seals, folder, people, roles)
 
 
-def signers_of(settings: Settings) -> Signers:
-    """Everybody who may sign, by the settings. Raises what `read_signers` raises."""
-    return read_signers(settings.signers, settings.provider_roles, settings.subscriber_roles)
+def signers_of(settings: Settings, *, holding: str = "") -> Signers:
+    """Everybody who may sign, by the settings. Raises what `read_signers` raises; `holding` as there."""
+    return read_signers(settings.signers, settings.provider_roles, settings.subscriber_roles, holding=holding)
+
+
+def _files(folder: Path, pattern: str, holding: str) -> list[Path]:
+    return [path for path in sorted(folder.glob(pattern)) if not holding or holding in read_text(path)]
 
 
 def _people(path: Path) -> Iterator[tuple[Person, Ed25519PublicKey]]:
@@ -211,7 +244,7 @@ def _people(path: Path) -> Iterator[tuple[Person, Ed25519PublicKey]]:
             )
         for name, entry in file.people.items():
             key = Ed25519PublicKey.from_public_bytes(base64.b64decode(entry.key))
-            yield Person(name, file.department, frozenset(entry.roles), entry.name), key
+            yield Person(name, file.department, frozenset(entry.roles), entry.name, entry.until), key
 
 
 def _department(path: Path) -> str:
@@ -239,6 +272,21 @@ def _public_key(path: Path, block: str) -> Ed25519PublicKey:
     if not isinstance(key, Ed25519PublicKey):
         raise wrong_key(path, "not an Ed25519 key.", "不是 Ed25519 密钥。")
     return key
+
+
+def lapsed(person: Person, where: str) -> ConfigError:
+    """A key that signs no longer, and what its person does."""
+    return ConfigError(
+        Text(
+            f"the key of {person.id} of {person.department} was valid until {person.until}.",
+            f"{person.department} 的 {person.id} 的密钥有效期至 {person.until}。",
+        ),
+        where=where,
+        hint=Text(
+            "Whoever still acts gets a new key under another id: bus identity new.",
+            "仍在任者请以新的编号生成新密钥: bus identity new。",
+        ),
+    )
 
 
 def wrong_key(path: Path, en: str, zh: str) -> ConfigError:

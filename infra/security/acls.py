@@ -13,11 +13,13 @@ from typing import Literal
 from infra.runtime.log import CONTROL_GROUP
 from schemas.errors import ConfigError
 from schemas.ids import (
+    APPLICATIONS_TOPIC,
     DEAD_LETTER_TOPIC,
     EVIDENCE_TOPIC,
     EXCHANGE_GROUP,
     EXCHANGE_TRANSACTIONS,
     POLICY_TOPIC,
+    REGISTER_TOPIC,
     desk_topic,
     own_groups,
     own_transactions,
@@ -32,6 +34,11 @@ CONTROL = "control"
 """The user that changes what is in force: the `bus` commands and the controller."""
 EXCHANGE = "exchange"
 """The user of the exchange's workers."""
+APPLICATIONS = "applications"
+"""The user of the application desk, where people file and decide with keys of their own: it writes signed acts and nothing
+else, so that whoever works there holds nothing that could grant, revoke, or change what users may do."""
+OWN_USERS = (CONTROL, EXCHANGE, APPLICATIONS)
+"""The bus's own."""
 REPLAY_GROUP = "bus.exchange-replay"
 
 Kind = Literal["topic", "group", "transaction", "cluster"]
@@ -62,15 +69,22 @@ def wanted(state: PolicyState, users: Mapping[str, Sequence[str]]) -> frozenset[
     """
     _check(users)
     return frozenset(
-        [*_control(), *_exchange(), *_departments(users), *_providers(state, users), *_readers(state, users)]
+        [
+            *_control(),
+            *_exchange(),
+            *_application_desk(),
+            *_departments(users),
+            *_providers(state, users),
+            *_readers(state, users),
+        ]
     )
 
 
 def _check(users: Mapping[str, Sequence[str]]) -> None:
-    owner: dict[str, str] = {CONTROL: "bus", EXCHANGE: "bus"}
+    owner: dict[str, str] = dict.fromkeys(OWN_USERS, "bus")
     for department, names in users.items():
         for name in names:
-            if owner.setdefault(name, department) != department or name in (CONTROL, EXCHANGE):
+            if owner.setdefault(name, department) != department or name in OWN_USERS:
                 raise ConfigError(
                     Text(
                         f"the user '{name}' of department '{department}' is somebody else's as well.",
@@ -78,8 +92,8 @@ def _check(users: Mapping[str, Sequence[str]]) -> None:
                     ),
                     where=department,
                     hint=Text(
-                        "Give every system a user of its own; 'control' and 'exchange' are the bus's.",
-                        "请为每个系统分配各自的用户; 'control' 与 'exchange' 为总线所用。",
+                        f"Give every system a user of its own; {', '.join(OWN_USERS)} are the bus's.",
+                        f"请为每个系统分配各自的用户; {'、'.join(OWN_USERS)} 为总线所用。",
                     ),
                 )
 
@@ -115,6 +129,14 @@ def _exchange() -> Iterator[Acl]:
     for group in (EXCHANGE_GROUP, REPLAY_GROUP, CONTROL_GROUP):
         yield Acl(EXCHANGE, "group", group, "literal", "read")
     yield Acl(EXCHANGE, "transaction", EXCHANGE_TRANSACTIONS, "prefixed", "write")
+
+
+def _application_desk() -> Iterator[Acl]:
+    """Reads what applications are about and what became of them; writes acts, which the fold judges by who signed them."""
+    for topic in (POLICY_TOPIC, REGISTER_TOPIC, APPLICATIONS_TOPIC):
+        yield Acl(APPLICATIONS, "topic", topic, "literal", "read")
+    yield Acl(APPLICATIONS, "topic", APPLICATIONS_TOPIC, "literal", "write")
+    yield Acl(APPLICATIONS, "group", CONTROL_GROUP, "literal", "read")
 
 
 def _departments(users: Mapping[str, Sequence[str]]) -> Iterator[Acl]:

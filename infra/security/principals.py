@@ -27,8 +27,6 @@ from schemas.errors import PermanentError, TransientError
 from schemas.ids import check_id
 from schemas.text import Text
 
-CONTROL, EXCHANGE = "control", "exchange"
-"""The bus's own users."""
 _USER = re.compile(r"([^~]+)~([^~]+)~([1-9][0-9]*)\Z")
 _TIMEOUT_S = 15.0
 _ITERATIONS = 8192

@@ -49,6 +49,8 @@ class Quota:
 
 EVERYBODY = Quota(write=64, read=64, requests=200)
 """What a user may take unless told otherwise: some hundred thousand records a second, a third of the broker's threads."""
+DESK = Quota(write=1)
+"""For the application desk: an application of a thousand grants comes to some hundred kB, and its log is never thrown away."""
 UNBOUNDED = Quota(write=1e6, read=1e6, requests=1e5)
 """For the exchange, which works for all: what it takes is bounded by what the others may write."""
 

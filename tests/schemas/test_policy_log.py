@@ -13,6 +13,7 @@ from schemas.combination_rule import parse_rule
 from schemas.errors import PermanentError
 from schemas.grant import parse_grant
 from schemas.key_ring import AnnouncedKey
+from schemas.order import Capacity, Ordered
 from schemas.policy_log import (
     ContractPublished,
     GrantEnded,
@@ -22,6 +23,7 @@ from schemas.policy_log import (
     PolicyState,
     RulePublished,
     RuleWithdrawn,
+    SuspensionLifted,
     decode,
     encode,
 )
@@ -79,6 +81,19 @@ def signed() -> ContractPublished:
     )
 
 
+def ordered(capacity: Capacity) -> Ordered:
+    signature = Signature(key="0" * 16, value=base64.b64encode(bytes(64)).decode())
+    return Ordered(by="p", department="d", capacity=capacity, signature=signature)
+
+
+def suspended(capacity: Capacity | None, generation: int = 1) -> GrantEnded:
+    return ended(generation, "suspended").model_copy(update={"ordered": capacity and ordered(capacity)})
+
+
+def lifted(capacity: Capacity, generation: int = 1) -> SuspensionLifted:
+    return SuspensionLifted(grant=ID, generation=generation, ordered=ordered(capacity), at=120, by="p")
+
+
 def announced(version: int = 1, fingerprint: str = "f1", until: dt.date | None = None) -> KeysAnnounced:
     return KeysAnnounced(version=version, suite="sm3", fingerprint=fingerprint, until=until, at=2, by="op")
 
@@ -94,7 +109,7 @@ def fold(*events: Any) -> PolicyState:
     "event",
     [
         *(published(), signed(), opened(), ended(), fenced(), rule(), WITHDRAWN),
-        announced(until=dt.date(2027, 3, 31)),
+        *(announced(until=dt.date(2027, 3, 31)), suspended("bureau"), lifted("provider")),
     ],
 )
 def test_an_event_is_read_back_as_it_was_written(event: Any) -> None:
@@ -249,3 +264,37 @@ def test_what_is_suspended_is_ended_for_good_by_a_decision_where_it_was_suspende
     revoked = ended(reason="revoked").model_copy(update={"destroy_by": day})
     found = fold(opened(), ended(reason="suspended"), revoked, ended(reason="withdrawn")).grants[ID]
     assert (found.ended, found.end_reason, found.destroy_by) == (1, "revoked", day)
+
+
+def test_each_sides_suspension_counts_once_and_stands_until_it_is_lifted_by_who_may() -> None:
+    found = fold(opened(), suspended("subscriber"), suspended("provider"), suspended("provider"), suspended("bureau"))
+    assert found.grants[ID].suspended_by == ("subscriber", "provider", "bureau")
+    assert (found.grants[ID].ended, found.epoch) == (1, 4), "it ended where it was suspended first"
+    assert found.after(5, lifted("bureau")).grants[ID].suspended_by == ("subscriber", "provider")
+    assert found.after(5, lifted("provider")).grants[ID].suspended_by == ("subscriber",)
+    assert found.after(5, lifted("subscriber")).grants[ID].suspended_by == ("provider", "bureau")
+    assert found.after(5, lifted("provider", 2)).grants == found.grants, "of another generation"
+
+
+def test_what_nobody_known_suspended_is_the_providers_to_lift() -> None:
+    found = fold(opened(), suspended(None))
+    assert found.after(2, lifted("bureau")).grants[ID].suspended_by == (None,)
+    assert found.after(2, lifted("provider")).grants[ID].suspended_by == ()
+    assert found.after(2, suspended(None)).grants[ID].suspended_by == (None,), "as before there were orders"
+
+
+def test_lifting_says_nothing_of_what_is_not_suspended() -> None:
+    for state in (fold(opened()), fold(opened(), ended())):
+        assert state.after(9, lifted("provider")).grants == state.grants
+    assert fold(opened(), suspended("provider"), ended()).grants[ID].suspended_by == ()
+
+
+def test_who_did_what_is_remembered_of_each_generation_and_a_renewal_keeps_what_it_followed() -> None:
+    resumed = opened(2).model_copy(update={"ordered": ordered("provider")})
+    state = fold(opened(), suspended("bureau"), resumed, opened(3))
+    assert [(d.what, d.capacity) for d in state.ended[0].done] == [("suspended", "bureau")]
+    assert [(d.what, d.capacity) for d in state.ended[1].done] == [("resumed", "provider")]
+    renewed = state.grants[ID].resumption
+    assert renewed is not None
+    assert (renewed.generation, renewed.before, renewed.order) == (1, state.ended[0].done, state.ended[1].done[0])
+    assert fold(opened(), suspended("bureau"), opened_as(2, 3)).grants[ID].resumption is None, "another document"

@@ -18,7 +18,7 @@ from infra.control.topics import Wanted, create
 from infra.runtime.kafka import admin
 from infra.runtime.policy_log import ControlLog
 from infra.runtime.settings import Settings
-from infra.security.acls import CONTROL, EXCHANGE
+from infra.security.acls import CONTROL, OWN_USERS
 from infra.security.follow import follow
 from infra.security.principals import make_users
 from schemas.policy_log import GrantOpened
@@ -106,7 +106,7 @@ def set_up(city: City, control: Settings) -> Callable[[str], Settings]:
     """Make the city on a secured cluster of its own, as the control plane does: users, contracts and grants in the control log,
     topics, desks and ACLs. How each user gets in."""
     client = admin(control)
-    made = make_users(client, [u for u in city.everybody if u not in (CONTROL, EXCHANGE)])
+    made = make_users(client, [u for u in city.everybody if u not in OWN_USERS])
     passwords = {u.name: SecretStr(u.password) for u in made}
     events = city.events()
     with ControlLog(control) as log:

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from infra.cluster import running
 from infra.runtime.settings import Settings
+from infra.security.acls import OWN_USERS
 from tests.security_matrix.matrix import Matrix, set_up, try_all
 from tests.security_matrix.scenario import City
 
@@ -34,7 +35,7 @@ def prepared(city: City) -> Iterator[Prepared]:
             here = given.model_copy(
                 update={"home": home, "bootstrap_servers": None, "registry_url": None, "credentials": None}
             )
-            own = {name: here.located(name) for name in ("control", "exchange")}
+            own = {name: here.located(name) for name in OWN_USERS}
             users = set_up(city, own["control"])
             outside = _intruders(own["control"], state.ports.internal)
             yield Prepared(own["control"], lambda user: own.get(user) or users(user), outside)

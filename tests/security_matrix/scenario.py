@@ -44,7 +44,7 @@ class City:
     @property
     def everybody(self) -> tuple[str, ...]:
         """All that can log in."""
-        return ("control", "exchange", UNKNOWN, *(u for users in self.users.values() for u in users))
+        return ("control", "exchange", "applications", UNKNOWN, *(u for users in self.users.values() for u in users))
 
     @property
     def topics(self) -> list[str]:
@@ -68,7 +68,7 @@ class City:
     def transactions(self) -> list[str]:
         """transactional.ids, real ones and names somebody might try."""
         own = [ids.publisher_transaction("file", r) for r in self.resources]
-        return ["bus.control", "bus.exchange.a", "bus.publisher", *own, "publisher", "id"]
+        return ["bus.control", "bus.register", "bus.exchange.a", "bus.publisher", *own, "publisher", "id"]
 
     def events(self) -> list[Event]:
         """What the control log says."""
@@ -104,7 +104,7 @@ class City:
 
     def _group(self, user: str, name: str) -> bool:
         if name == "bus.control-log":
-            return user in ("control", "exchange")
+            return user in ("control", "exchange", "applications")
         if name in (ids.EXCHANGE_GROUP, "bus.exchange-replay"):
             return user == "exchange"
         department = self._department(user)
@@ -131,6 +131,9 @@ class City:
         return may
 
     def _data(self, user: str, operation: str, name: str) -> bool:
+        if user == "applications":
+            read = (ids.POLICY_TOPIC, ids.REGISTER_TOPIC, ids.APPLICATIONS_TOPIC)
+            return name == ids.APPLICATIONS_TOPIC or (operation == "read" and name in read)
         if user == "exchange":
             if operation == "read":
                 return name.startswith("src.") or name == ids.POLICY_TOPIC

@@ -171,7 +171,8 @@ def _revoke(session: Session, grants: list[str], reason: str, yes: bool) -> None
             ),
             where="--reason",
         )
-    settings, by = session.settings().located(), session.person
+    settings = session.settings().located()
+    by = session.person_unless_asked(settings)
     names = ", ".join(grants)
     confirm(session, Text(f"End now: {names}?", f"确定立即终止 {names} 吗?"), yes=yes)
     fences = revoke_all(settings, grants, reason=reason, by=by)  # type: ignore[arg-type]  # checked above

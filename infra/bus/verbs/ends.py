@@ -71,22 +71,34 @@ def add(app: typer.Typer, session: Session) -> None:
 def _suspend(session: Session, grants: Sequence[str], yes: bool) -> None:
     from infra.control import revoke_all
 
-    settings, by = session.settings().located(), session.person
+    settings = session.settings().located()
+    by = session.person_unless_asked(settings)
     question = Text(f"Suspend {len(grants)} grants now?", f"确定立即暂停 {len(grants)} 项授权吗?")
     confirm(session, question, yes=yes)
     show_fences(session, revoke_all(settings, grants, reason="suspended", by=by), alone=len(grants) == 1)
 
 
 def _resume(session: Session, grants: Sequence[str]) -> None:
+    from infra.bus.application_shown import SIDES
     from infra.control import resume
+    from infra.control.facts import GrantApplied
+    from infra.control.resume import StillSuspended
 
-    done = resume(session.settings().located(), grants, by=session.person)
+    settings = session.settings().located()
+    done = resume(settings, grants, by=session.person_unless_asked(settings))
     if session.json:
         facts(session, done)
         return
     say = session.say
-    rows = [[g.grant, g.generation, g.topic] for g in done]
+    rows = [[g.grant, g.generation, g.topic] for g in done if isinstance(g, GrantApplied)]
     table([say("grant", "授权"), say("gen.", "代"), say("goes on in", "新主题")], rows)
+    for still in (g for g in done if isinstance(g, StillSuspended)):
+        by = [SIDES[one] for one in still.suspended_by if one in SIDES]
+        en, zh = " and ".join(t.en for t in by), "、".join(t.zh for t in by)
+        warn(
+            session,
+            Text(f"{still.grant} stays suspended, for the {en} too.", f"{still.grant} 仍为暂停状态: {zh}亦已暂停。"),
+        )
 
 
 def _terminate(session: Session, parts: dict[str, str | None], dry_run: bool, yes: bool) -> None:
@@ -105,7 +117,7 @@ def _terminate(session: Session, parts: dict[str, str | None], dry_run: bool, ye
     if not session.json:
         _list(session, found)
     confirm(session, Text(f"End {len(found)} grants for good?", f"确定永久终止 {len(found)} 项授权吗?"), yes=yes)
-    show_fences(session, terminate(settings, scope, by=session.person))
+    show_fences(session, terminate(settings, scope, by=session.person_unless_asked(settings)))
 
 
 def _list(session: Session, found: Sequence[Any]) -> None:

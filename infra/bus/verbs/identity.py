@@ -1,5 +1,6 @@
 """bus identity: who acts, and how somebody comes to be known."""
 
+import datetime as dt
 from pathlib import Path
 from typing import Annotated
 
@@ -48,13 +49,22 @@ def add(app: typer.Typer, session: Session) -> None:
             Path | None,
             typer.Option("--key", help=say("File of the private key.", "私钥文件。"), show_default=False),
         ] = None,
+        until: Annotated[
+            str | None,
+            typer.Option(
+                "--until",
+                metavar="DATE",
+                help=say("The last day on which it signs.", "签名有效期至。"),
+                show_default=False,
+            ),
+        ] = None,
         deposit: bool = typer.Option(
             False,
             "--deposit",
             help=say("Write the entry into the BUS_SIGNERS folder.", "将条目写入 BUS_SIGNERS 目录。"),
         ),
     ) -> None:
-        _new(session, department, person, role, key, deposit)
+        _new(session, (department, person), role, (key, _day(until)), deposit)
 
     app.add_typer(group, name="identity", rich_help_panel=say("Sharing", "共享"))
 
@@ -73,16 +83,29 @@ def _who(session: Session) -> None:
             say("department", "部门"),
             say("roles", "角色"),
             say("key", "密钥"),
+            say("until", "有效期至"),
             say("file", "文件"),
         ],
-        [[found.person, found.department, ", ".join(found.roles), found.key, found.file]],
+        [[found.person, found.department, ", ".join(found.roles), found.key, found.until, found.file]],
     )
 
 
-def _new(session: Session, department: str, person: str, roles: list[str], key: Path | None, deposit: bool) -> None:
+def _day(said: str | None) -> dt.date | None:
+    from schemas.errors import ConfigError
+
+    try:
+        return None if said is None else dt.date.fromisoformat(said)
+    except ValueError:
+        raise ConfigError(Text("a day is written YYYY-MM-DD.", "日期须写作 YYYY-MM-DD。"), where="--until") from None
+
+
+def _new(
+    session: Session, who: tuple[str, str], roles: list[str], kept: tuple[Path | None, dt.date | None], deposit: bool
+) -> None:
     from infra.control.identity import new_identity
 
-    made = new_identity(session.settings(), department, person, roles, key=key, deposit=deposit)
+    (department, person), (key, until) = who, kept
+    made = new_identity(session.settings(), department, person, roles, key=key, deposit=deposit, until=until)
     if session.json:
         facts(session, made)
         return

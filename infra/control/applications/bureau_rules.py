@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from infra.control.applications.case import Case, Cases
-from infra.control.applications.filing_rules import BUREAU, FILERS
+from infra.control.applications.filing_rules import FILERS
 from infra.control.applications.steps import said, stepped, with_case
-from infra.runtime.signers import Person, Signers
+from infra.runtime.signers import BUREAU, Person, Signers
 from schemas.act import Extended, FormChecked, Mediated, SupplementRequested
 
 

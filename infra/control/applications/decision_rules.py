@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from infra.control.applications.case import Case, Cases, Decision, Item
-from infra.control.applications.filing_rules import BUREAU
 from infra.control.applications.steps import decided, filed, stepped, with_case
-from infra.runtime.signers import Person, Signers
+from infra.runtime.signers import BUREAU, Person, Signers
 from schemas.act import Approved, Refused
 from schemas.approval import Side, approval_text
 from schemas.signature import Signature

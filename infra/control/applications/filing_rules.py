@@ -7,13 +7,12 @@ from dataclasses import replace
 
 from infra.control.applications.case import Case, Cases, Item
 from infra.control.applications.steps import stepped, with_case
-from infra.runtime.signers import SEAL, Person, Signers
+from infra.runtime.signers import BUREAU, SEAL, Person, Signers
 from schemas.act import Asked, Drafted, Submitted, Withdrawn
 from schemas.application import Application
 
 FILERS = frozenset({"clerk", "head", "data_office", SEAL})
 """Roles that act for their department as an applicant."""
-BUREAU = "bureau"
 
 
 def drafted(cases: Cases, person: Person, offset: int, at: int, deed: Drafted, _signers: Signers) -> Cases | str:

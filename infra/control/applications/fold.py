@@ -24,6 +24,8 @@ def after(cases: Cases, offset: int, at_ms: int, act: Act | None, signers: Signe
     person = signers.verify(act.signature, act_text(act.deed, act.by, act.nonce))
     if person is None or person.id != act.by:
         return _without_effect(cases, offset, "signature")
+    if not person.signs_at(at_ms):
+        return _without_effect(cases, offset, "lapsed")
     once = act.signature.key + act.nonce
     if once in cases.seen:
         return _without_effect(cases, offset, "repeated")

@@ -12,7 +12,9 @@ from infra.control.applications.case import Case, Item, Step
 from infra.control.applications.cases import case_of
 from infra.control.applications.log import read_cases
 from infra.control.listing import state
+from infra.control.ordering import proves
 from infra.runtime.settings import Settings
+from infra.runtime.signers import Signers, signers_of
 from schemas.approval import Side
 from schemas.clock import end_of_day_ms
 from schemas.policy_log import GrantInForce, PolicyState
@@ -59,6 +61,24 @@ class ItemFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class OrderFacts:
+    """Who stopped grants, or let them go on, in one command.
+
+    what      the reason of an end, `lifted` or `resumed`
+    capacity  on whose behalf; None where no signers were known, and of what time or a machine ended
+    proven    whether every signature is of exactly this and by whom it names, as far as the signers known here tell
+    """
+
+    at: int
+    what: str
+    by: str
+    department: str | None
+    capacity: str | None
+    proven: bool | None
+    grants: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ApplicationFacts:
     """An application. `status`: of its acts until it is approved, then of its grants, if all have the same."""
 
@@ -72,6 +92,8 @@ class ApplicationFacts:
     """How many grants have which status."""
     items: tuple[ItemFacts, ...] = ()
     history: tuple[Step, ...] = ()
+    orders: tuple[OrderFacts, ...] = ()
+    """By time: what became of its grants, as the control log says."""
 
 
 def list_applications(
@@ -79,7 +101,8 @@ def list_applications(
 ) -> list[ApplicationFacts]:
     """All applications by id, or those of one status; without their grants and history."""
     now = int(time.time() * 1000) if now_ms is None else now_ms
-    cases, policy = read_cases(settings), _Policy(state(settings), now)
+    signers = signers_of(settings)
+    cases, policy = read_cases(settings, signers), _Policy(state(settings), signers, now)
     every = (application_facts(case, policy, whole=False) for _, case in sorted(cases.cases.items()))
     return [a for a in every if status is None or a.status == status or status in a.grants]
 
@@ -87,14 +110,16 @@ def list_applications(
 def show_application(settings: Settings, application: str, *, now_ms: int | None = None) -> ApplicationFacts:
     """One in full: its grants with their fences, and who did what when. ConfigError if there is none."""
     now = int(time.time() * 1000) if now_ms is None else now_ms
-    return application_facts(case_of(read_cases(settings), application), _Policy(state(settings), now), whole=True)
+    signers = signers_of(settings)
+    case = case_of(read_cases(settings, signers), application)
+    return application_facts(case, _Policy(state(settings), signers, now), whole=True)
 
 
 class _Policy:
     """The control log's state, asked by grant."""
 
-    def __init__(self, policy: PolicyState, now: int) -> None:
-        self._policy, self._now = policy, now
+    def __init__(self, policy: PolicyState, signers: Signers, now: int) -> None:
+        self._policy, self._now, self.signers = policy, now, signers
         self._former: dict[str, list[GrantInForce]] = {}
         for old in policy.ended:
             self._former.setdefault(old.grant.id, []).append(old)
@@ -131,6 +156,7 @@ def application_facts(case: Case, policy: _Policy, *, whole: bool) -> Applicatio
         dict(sorted(counts.items())),
         tuple(items) if whole else (),
         case.history if whole else (),
+        tuple(_orders(case, policy)) if whole else (),
     )
 
 
@@ -143,9 +169,7 @@ def _status(case: Case, counts: Counter[GrantStatus]) -> str:
 
 def _item(case: Case, item: Item, policy: _Policy) -> ItemFacts:
     grant = item.asked.grant
-    newest, ended = policy.of(grant.id)
-    if newest is not None and newest.approval is not None and newest.approval.application != case.application.id:
-        newest, ended = None, []  # another application's, or one of a file, that has the same id
+    newest, ended = _generations(case, grant.id, policy)
     status: GrantStatus = policy.status(newest) if newest is not None else _undone(case, item)
     return ItemFacts(
         grant.id,
@@ -157,6 +181,28 @@ def _item(case: Case, item: Item, policy: _Policy) -> ItemFacts:
         newest.topic if newest is not None else None,
         tuple(FenceFacts(g.generation, g.topic, g.end_reason, g.ended_at, g.fence) for g in ended),
     )
+
+
+def _generations(case: Case, grant: str, policy: _Policy) -> tuple[GrantInForce | None, list[GrantInForce]]:
+    newest, ended = policy.of(grant)
+    if newest is not None and newest.approval is not None and newest.approval.application != case.application.id:
+        return None, []  # another application's, or one of a file, that has the same id
+    return newest, ended
+
+
+def _orders(case: Case, policy: _Policy) -> list[OrderFacts]:
+    """What was ordered of many grants at once is one fact."""
+    found: dict[tuple[int, str, str, str | None, str | None, bool | None], list[str]] = {}
+    for name in case.items:
+        newest, ended = _generations(case, name, policy)
+        live = [newest] if newest is not None and newest.ended is None else []
+        for grant in [*ended, *live]:
+            for done in grant.done:
+                ordered = done.ordered
+                department = ordered.department if ordered else None
+                proven = proves(grant, done, policy.signers)
+                found.setdefault((done.at, done.what, done.by, department, done.capacity, proven), []).append(name)
+    return [OrderFacts(*what, tuple(grants)) for what, grants in sorted(found.items(), key=lambda one: one[0][0])]
 
 
 def _undone(case: Case, item: Item) -> GrantStatus:

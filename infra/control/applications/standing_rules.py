@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from infra.control.applications.case import Case, Cases, Decision, Item, Standing
-from infra.control.applications.filing_rules import BUREAU
 from infra.control.applications.steps import decided, stepped, with_case
 from infra.control.standing.difference import difference
-from infra.runtime.signers import Person, Signers
+from infra.runtime.signers import BUREAU, Person, Signers
 from schemas.act import AutoReplied, StandingEnded, StandingSigned
 from schemas.approval import StandingItem, standing_text
 from schemas.clock import shanghai_date

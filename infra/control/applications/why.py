@@ -9,6 +9,7 @@ from schemas.text import Text
 WHY: Mapping[str, Text] = {
     "unreadable": Text("it is no act this version knows", "不是本版本可识别的操作"),
     "signature": Text("a signature does not verify under the person's key", "签名与本人密钥不符"),
+    "lapsed": Text("the person's key was not valid any more by then", "操作时本人密钥已过有效期"),
     "repeated": Text("it is a copy of an earlier act", "是先前操作的重复"),
     "no_rule": Text("this version has no rule for it", "本版本没有相应规则"),
     "unknown": Text("there is no such application", "没有该申请"),

@@ -92,6 +92,41 @@ def test_from_an_identity_to_a_granted_application_by_commands(desk: Desk, uniqu
     assert "head.shuiwu" in plain.stdout
 
 
+def test_who_stops_resumes_and_ends_grants_is_asked_for_and_shown(desk: Desk, unique: str) -> None:
+    apply_contract(desk.cluster.settings, contract(f"{unique}.r"))
+    file = desk.home / "application.yaml"
+    file.write_text(yaml.safe_dump(application_document(id=unique, items=[{"resources": [f"{unique}.r"]}])))
+    desk.run("clerk.shuiwu", "application", "new", file)
+    desk.run("clerk.shuiwu", "application", "submit", unique)
+    for who in ("head.shuiwu", "head.scjg"):
+        desk.run(who, "application", "approve", unique, "--yes")
+    name = f"{unique}.1"
+    _, said = desk.run("", "suspend", name, "--yes", code=2)
+    assert "BUS_IDENTITY" in said
+    desk.run("clerk.shuiwu", "suspend", name, "--yes")
+    desk.run("bureau.dsjj", "suspend", name, "--yes")
+    _, said = desk.run("bureau.dsjj", "revoke", name, "--yes", "--lang", "zh", code=2)
+    assert f"dsjj 的 bureau.dsjj 无权撤销授权 {name}" in said
+    still, _ = desk.run("head.scjg", "resume", name)
+    assert still == [{"grant": name, "generation": 1, "suspended_by": ["subscriber"]}]
+    done = bus("resume", name, home=desk.home, **desk.environ("head.shuiwu"))
+    assert (done.returncode, f"grant.{unique}.1.g2" in done.stdout.replace("--", "_")) == (0, True), done.stderr
+    desk.run("head.shuiwu", "revoke", name, "--yes")
+    _, said = desk.run("head.scjg", "destroyed", name, "--statement", "shredded", code=2)
+    assert "not yours to do" in said
+    desk.run("head.shuiwu", "destroyed", name, "--statement", "shredded")
+    plain = bus("application", "show", unique, "--lang", "zh", home=desk.home, **desk.environ("head.scjg"))
+    for who, what in (
+        ("clerk.shuiwu (shuiwu)", "暂停 (需求方)"),
+        ("bureau.dsjj (dsjj)", "暂停 (数据主管部门)"),
+        ("head.scjg (scjg)", "撤回暂停 (提供方)"),
+        ("head.shuiwu (shuiwu)", "恢复 (需求方)"),
+        ("head.shuiwu (shuiwu)", "撤销 (需求方)"),
+    ):
+        assert f"{who}\t{what}\t{name}" in plain.stdout
+    assert "核验" not in plain.stdout
+
+
 def test_what_has_no_effect_says_why_in_the_persons_language(desk: Desk, unique: str) -> None:
     apply_contract(desk.cluster.settings, contract(f"{unique}.r"))
     file = desk.home / "application.yaml"

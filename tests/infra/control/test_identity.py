@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import stat
 from pathlib import Path
 
 import pytest
 import yaml
 
-from infra.control.identity import new_identity, who_am_i
+from infra.control.identity import identity, new_identity, who_am_i
 from infra.runtime.settings import Settings
+from infra.runtime.signers import signers_of
+from schemas.clock import end_of_day_ms
 from schemas.errors import ConfigError
 
 
@@ -81,3 +84,13 @@ def test_without_an_identity_nobody_acts(settings: Settings) -> None:
     with pytest.raises(ConfigError, match="nobody is known") as caught:
         who_am_i(settings)
     assert caught.value.where == "BUS_IDENTITY"
+
+
+def test_an_identity_has_a_last_day_and_acts_no_more_after_it(settings: Settings, tmp_path: Path) -> None:
+    day = dt.date(2026, 11, 24)
+    made = new_identity(settings, "scjg", "wang", ["head"], key=tmp_path / "k.pem", deposit=True, until=day)
+    assert "until: 2026-11-24" in (made.entry or "")
+    own, signers = settings.model_copy(update={"identity": made.file}), signers_of(settings)
+    assert identity(own, signers, now_ms=end_of_day_ms(day)).person.until == day
+    with pytest.raises(ConfigError, match="wang of scjg was valid until 2026-11-24"):
+        identity(own, signers, now_ms=end_of_day_ms(day) + 1)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import datetime as dt
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from infra.runtime.signers import Person, Signers, read_signers
+from schemas.clock import end_of_day_ms
 from schemas.errors import ConfigError
 from schemas.signature import Signature, key_id
 
@@ -84,3 +87,41 @@ def test_a_wrong_file_is_named_with_its_fault(tmp_path: Path, wrong: str, says: 
     with pytest.raises(ConfigError, match=says) as caught:
         read_signers(at, HEADS, HEADS)
     assert "shuiwu.yaml" in str(caught.value.where)
+
+
+def test_a_key_signs_through_the_whole_of_its_last_day_in_shanghai_and_what_it_signed_still_verifies(
+    tmp_path: Path,
+) -> None:
+    key = Ed25519PrivateKey.generate()
+    at = folder(tmp_path / "signers", "shuiwu", {"zhang.wei": ("head", f"{public(key)}, until: 2026-11-24")})
+    signers = read_signers(at, HEADS, HEADS)
+    person = signers.verify(signed(key, b"said"), b"said")
+    assert person is not None, "a signature outlives its key"
+    assert person.until == dt.date(2026, 11, 24)
+    last = end_of_day_ms(person.until)
+    assert person.signs_at(last)
+    assert not person.signs_at(last + 1)
+    signers.check("shuiwu", signed(key, b"x"), b"x", "contract.sig", dt.date(2026, 11, 24))
+    with pytest.raises(ConfigError, match=r"zhang\.wei of shuiwu was valid until 2026-11-24"):
+        signers.check("shuiwu", signed(key, b"x"), b"x", "contract.sig", dt.date(2026, 11, 25))
+
+
+def test_without_a_last_day_a_key_signs_at_any_time(tmp_path: Path) -> None:
+    signers, head, _ = two(tmp_path)
+    person = signers.verify(signed(head, b"x"), b"x")
+    assert person is not None
+    assert person.signs_at(4_000_000_000_000)
+
+
+def test_one_persons_key_is_found_among_all_files_and_a_fault_in_anothers_keeps_nobody_from_it(tmp_path: Path) -> None:
+    key, seal = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
+    at = folder(tmp_path / "signers", "shuiwu", {"zhang.wei": ("head", public(key))})
+    pem = seal.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    (at / "scjg.pub").write_bytes(pem)
+    (at / "gaj.yaml").write_text("people: [")
+    (at / "gaj.pub").write_text("nothing")
+    for one, person in ((key, "zhang.wei"), (seal, "scjg")):
+        found = read_signers(at, HEADS, HEADS, holding=public(one))
+        assert [p.id for p, _ in found.people.values()] == [person]
+    with pytest.raises(ConfigError):
+        read_signers(at, HEADS, HEADS)

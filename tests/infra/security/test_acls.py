@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from infra.security.acls import CONTROL, EXCHANGE, Acl, wanted
+from infra.security.acls import APPLICATIONS, CONTROL, EXCHANGE, Acl, wanted
 from schemas.errors import ConfigError
 from schemas.policy_log import ContractPublished, Event, GrantEnded, GrantOpened, PolicyState
 from tests.infra.control.world import contract_source, grant
@@ -96,12 +96,28 @@ def test_control_writes_the_logs_and_reads_no_data() -> None:
     assert written == {"bus.*", "desk.*"}
 
 
+def test_the_application_desk_writes_acts_and_nothing_else_and_departments_do_not() -> None:
+    assert may_read(APPLICATIONS, published("a.r"), opened("a")) == {"bus.grants", "bus.register", "bus.applications"}
+    acls = wanted(state(published("a.r"), opened("a")), USERS)
+    own = {(a.kind, a.name, a.operation) for a in acls if a.user == APPLICATIONS and a.operation != "read"}
+    assert own == {("topic", "bus.applications", "write")}
+    assert {a.user for a in acls if a.name in ("bus.grants", "bus.register", "bus.applications")} == {
+        APPLICATIONS,
+        EXCHANGE,
+    }
+    assert {a.name for a in acls if a.user == EXCHANGE and a.name.startswith("bus.") and a.operation == "read"} == {
+        *("bus.grants", "bus.exchange", "bus.exchange-replay", "bus.control-log")
+    }
+
+
 def test_a_contract_that_changes_hands_takes_the_right_to_write_along() -> None:
     now = wanted(state(published("a.r"), published("a.r", "wjw")), USERS)
     assert {a.user for a in now if a.name == "src.a.r"} == {"wjw.main"}
 
 
-@pytest.mark.parametrize("users", [{"a": ["x"], "b": ["x"]}, {"a": ["control"]}, {"bus": ["exchange"]}])
+@pytest.mark.parametrize(
+    "users", [{"a": ["x"], "b": ["x"]}, {"a": ["control"]}, {"bus": ["exchange"]}, {"bus": ["applications"]}]
+)
 def test_a_user_of_two_departments_or_of_the_bus_is_refused(users: dict[str, list[str]]) -> None:
     with pytest.raises(ConfigError, match="somebody else's"):
         wanted(PolicyState(), users)
@@ -109,4 +125,4 @@ def test_a_user_of_two_departments_or_of_the_bus_is_refused(users: dict[str, lis
 
 def test_acls_have_an_order_so_that_reports_do_too() -> None:
     acls = wanted(state(published("a.r"), opened("a")), USERS)
-    assert sorted(acls)[0] == Acl("control", "cluster", "kafka-cluster", "literal", "alter")
+    assert sorted(acls)[0] == Acl("applications", "group", "bus.control-log", "literal", "read")

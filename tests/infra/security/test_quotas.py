@@ -16,7 +16,7 @@ from infra.control import apply_contract
 from infra.control.principals import list_quotas, retire, set_quota
 from infra.runtime.kafka import producer_config
 from infra.runtime.settings import Settings
-from infra.security.quotas import EVERYBODY, UNBOUNDED, Quota, as_kafka, from_kafka, names
+from infra.security.quotas import DESK, EVERYBODY, UNBOUNDED, Quota, as_kafka, from_kafka, names
 from schemas.errors import ConfigError
 from schemas.ids import source_topic
 from tests.infra.bus.command import bus
@@ -86,9 +86,12 @@ def test_a_password_of_any_characters_reaches_the_tool_as_it_is(tmp_path: Path) 
     assert quoted[1:-1].replace('\\"', '"').replace("\\\\", "\\") == password
 
 
-def test_from_the_first_start_everybody_is_bounded_and_only_the_exchange_is_not(secure_cluster: SecureCluster) -> None:
+def test_from_the_first_start_everybody_is_bounded_the_application_desk_tightly_and_the_exchange_not(
+    secure_cluster: SecureCluster,
+) -> None:
     found = {q.user: Quota(q.write, q.read, q.requests) for q in list_quotas(secure_cluster.settings)}
     assert (found[None], found["control"], found["exchange"]) == (EVERYBODY, EVERYBODY, UNBOUNDED)
+    assert found["applications"] == DESK.over(EVERYBODY), "what it writes is kept for ever"
 
 
 def test_a_system_beyond_its_quota_is_slowed_down_under_its_next_password_too_and_its_neighbour_is_not(

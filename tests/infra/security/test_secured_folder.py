@@ -71,9 +71,9 @@ def everything(home: Path, file: Path) -> None:
     here = Settings(home=home).located()
     assert (here.security_protocol, here.sasl_username) == ("SASL_SSL", "control")
     assert kept(home) == list(range(RECORDS))
-    assert [p.user for p in list_principals(here)] == ["control", "exchange", "shuiwu~tax~1"]
+    assert [p.user for p in list_principals(here)] == ["applications", "control", "exchange", "shuiwu~tax~1"]
     acls = held(admin(here)) or ()
-    assert {a.principal for a in acls} == {"User:control", "User:exchange", "User:shuiwu~tax~1"}
+    assert {a.principal for a in acls} == {f"User:{u}" for u in ("applications", "control", "exchange", "shuiwu~tax~1")}
     get_in(Settings(home=home / "no", credentials=file).located())
     with pytest.raises(KafkaException):
         get_in(here.model_copy(update={"security_protocol": "PLAINTEXT"}))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
 
 from infra.control.applications.why import WHY
@@ -17,6 +19,7 @@ from schemas.act import (
     SupplementRequested,
     Withdrawn,
 )
+from schemas.clock import end_of_day_ms
 from tests.infra.control.applications.office import Book, Office, application, asked, submitted_book
 
 CHECKED = FormChecked(application="a")
@@ -63,6 +66,18 @@ def test_a_copied_act_has_no_effect_even_if_the_first_had_none_either(office: Of
     book.does("bureau", MISSING)
     assert book.add(too_early) == "repeated"
     assert book.status == "supplement_requested"
+
+
+def test_an_act_counts_by_the_logs_time_of_it_up_to_the_last_day_of_its_persons_key(office: Office) -> None:
+    file = office.folder / "shuiwu.yaml"
+    file.write_text(file.read_text().replace("  clerk.sw:", "  clerk.sw:\n    until: 2026-11-24"))
+    book = Book(office)
+    last = end_of_day_ms(dt.date(2026, 11, 24))
+    assert book.does("clerk.sw", Drafted(application=application()), at=last) is None
+    late = office.act("clerk.sw", Submitted(application="a", asked=(asked(),)))
+    assert book.add(late, at=last + 1) == "lapsed"
+    assert book.status == "draft", "what was done in time stands"
+    assert book.does("office.sw", Submitted(application="a", asked=(asked(),)), at=last + 2) is None
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from infra.control import apply_contract, apply_files, apply_grant, revoke, state
+from infra.control import apply_contract, apply_files, apply_grant, list_grants, resume, revoke, revoke_all, state
 from infra.control.applications.cases import approve, do, draft, refuse, submit
 from infra.control.applications.granting import grant_approved
 from infra.control.applications.log import act
@@ -93,6 +93,42 @@ def test_the_state_shown_follows_what_became_of_the_grants(city: City) -> None:
     ]
     assert all(s.at > 1_700_000_000_000 for s in shown.history)
     assert name in {a.application for a in list_applications(city.as_("head.sc"), status="suspended", now_ms=NOW)}
+
+
+def test_an_application_shows_who_stopped_its_grants_and_let_them_go_on_for_whom(city: City) -> None:
+    name = city.submitted()
+    for who in ("head.sw", "head.sc"):
+        approve(city.as_(who), name)
+    grant_approved(city.as_("head.sc"), [name], now_ms=NOW)
+    both = (f"{name}.1", f"{name}.2")
+    revoke_all(city.as_("bureau"), both, reason="suspended", now_ms=NOW)
+    resume(city.as_("head.sc"), both[:1], now_ms=NOW + 1)
+    revoke(city.as_("head.sw"), both[0], now_ms=NOW + 2)
+    shown = show_application(city.as_("head.sc"), name, now_ms=NOW)
+    assert [(o.what, o.by, o.department, o.capacity, o.proven, o.grants) for o in shown.orders] == [
+        ("suspended", "bureau", "dsjj", "bureau", True, both),
+        ("resumed", "head.sc", "scjg", "provider", True, both[:1]),
+        ("revoked", "head.sw", "shuiwu", "subscriber", True, both[:1]),
+    ]
+    assert [o.at - NOW for o in shown.orders] == [0, 1, 2]
+
+
+def test_a_grant_that_is_let_go_on_by_nobody_known_is_withheld_and_by_the_provider_released(city: City) -> None:
+    name = city.submitted()
+    for who in ("head.sw", "head.sc"):
+        approve(city.as_(who), name)
+    grant_approved(city.as_("head.sc"), [name], now_ms=NOW)
+    revoke(city.as_("head.sc"), f"{name}.1", reason="suspended", now_ms=NOW)
+    resume(city.settings, [f"{name}.1"], now_ms=NOW)  # with the control credential and no list of signers
+
+    def withheld() -> bool:
+        found = {g.grant: g for g in list_grants(city.as_("head.sc"), now_ms=NOW)}
+        return found[f"{name}.1"].withheld is not None
+
+    assert withheld()
+    revoke(city.as_("clerk.sc"), f"{name}.1", reason="suspended", now_ms=NOW)
+    resume(city.as_("head.sc"), [f"{name}.1"], now_ms=NOW)
+    assert not withheld()
 
 
 def test_what_has_ended_is_not_granted_again_by_the_same_approval(city: City) -> None:
