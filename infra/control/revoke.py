@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from infra.control.facts import Fence
 from infra.control.fences import Ending, fence_all
+from infra.control.purge import unread
 from infra.control.topics import partition_counts
 from infra.control.workers import prepare
 from infra.runtime.kafka import admin
@@ -112,7 +113,7 @@ def _event(grant: GrantInForce, reason: EndReason, day: dt.date | None, now: int
 def _ending(counts: Mapping[str, int], grant: GrantInForce) -> Ending:
     resource = grant.grant.resource
     assert grant.ended is not None
-    return Ending(grant, resource, counts.get(source_topic(resource), 0), grant.ended)
+    return Ending(grant, resource, counts.get(source_topic(resource), 0), grant.ended, unread(grant, counts))
 
 
 def _told(fence: Fence, state: PolicyState) -> Fence:
