@@ -54,6 +54,11 @@ class Ending:
     epoch: int
     unread: Mapping[str, int] = field(default_factory=dict)
 
+    @property
+    def written(self) -> range:
+        """Partitions of the grant's topic: as many as its source has, or had when it was still there."""
+        return range(self.unread.get(self.grant.topic, self.partitions))
+
 
 def fence_all(
     settings: Settings,
@@ -90,7 +95,7 @@ def fence_all(
             places[place] = max(places.get(place, -1), e.epoch)
     shut = _Wait(settings, client, places).run()
     milliseconds = (time.monotonic() - started) * 1000
-    offsets = _end_offsets(client, [(e.grant.topic, p) for e in endings for p in range(e.partitions)])
+    offsets = _end_offsets(client, [(e.grant.topic, p) for e in endings for p in e.written])
     purged = purge(client, {place: offsets.get(place, all_of_it) for place, all_of_it in whole.items()})
     fences = [
         Fence(
@@ -98,7 +103,7 @@ def fence_all(
             generation=e.grant.generation,
             topic=e.grant.topic,
             epoch=e.epoch,
-            offsets={p: offsets[e.grant.topic, p] for p in range(e.partitions) if (e.grant.topic, p) in offsets},
+            offsets={p: offsets[e.grant.topic, p] for p in e.written if (e.grant.topic, p) in offsets},
             milliseconds=round(milliseconds, 1),
             fenced_out=shut,
         )

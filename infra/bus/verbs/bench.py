@@ -19,12 +19,12 @@ def add(app: typer.Typer, session: Session) -> None:
     @app.command(
         rich_help_panel=say("See it work", "演示与测量"),
         help=say(
-            "Measure: policy, exchange, latency, revocation, or all. Minutes.",
-            "测量: policy、exchange、latency、revocation 或 all, 需数分钟。",
+            "Measure: policy, exchange, latency, revocation, revocation-secured, or all. Minutes.",
+            "测量: policy、exchange、latency、revocation、revocation-secured 或 all, 需数分钟。",
         ),
     )
     def bench(
-        name: str = typer.Argument(..., metavar="policy|exchange|latency|revocation|all"),
+        name: str = typer.Argument(..., metavar="policy|exchange|latency|revocation|revocation-secured|all"),
         page: Path | None = page_option,
         quick: bool = typer.Option(
             False, "--quick", help=say("A tenth of the load; proves nothing.", "十分之一负载, 仅验证可运行。")

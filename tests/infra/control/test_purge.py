@@ -17,6 +17,7 @@ from infra.control.purge import everything, purge
 from infra.runtime.kafka import admin, consumer_config, producer_config
 from infra.runtime.policy_log import append
 from schemas.errors import TransientError
+from schemas.ids import source_topic
 from schemas.policy_log import EndReason, GrantEnded
 from tests.conftest import Cluster
 from tests.infra.control.world import NOW, Worker, contract, grant, wait_for
@@ -160,6 +161,14 @@ def test_a_fence_in_the_log_means_that_nothing_before_it_is_left(opened: Opened)
     append(opened.settings, [GrantEnded(grant=opened.grant, generation=1, reason="revoked", at=NOW, by="t")])
     assert opened.holds(opened.topic) == (0, 4)
     revoke(opened.settings, opened.grant, now_ms=NOW)
+    assert opened.holds(opened.topic) == (4, 4)
+
+
+def test_a_grant_whose_source_is_gone_ends_all_the_same(opened: Opened) -> None:
+    client, source = admin(opened.settings), source_topic(f"{opened.word}.r")
+    client.delete_topics([source])[source].result(20)
+    wait_for(lambda: source not in client.list_topics(timeout=10).topics)
+    assert revoke(opened.settings, opened.grant, now_ms=NOW).offsets == {0: 4}
     assert opened.holds(opened.topic) == (4, 4)
 
 
