@@ -15,6 +15,7 @@ import psycopg
 import pytest
 
 from consumers import telemetry
+from consumers.control import GrantWatch
 from consumers.deliver import Progress, deliver, deliver_many
 from consumers.events import ViewEvent
 from consumers.naming import table_name
@@ -137,6 +138,13 @@ def test_a_topic_purged_at_its_grants_end_ends_its_delivery_and_a_later_one(
     assert (again.ended, again.cut_off, set(rows(sink, feed.grant_id))) == ("revoked", False, {"1"})
     late = deliver(feed.settings, feed.grant_id, f"sqlite:{tmp_path}/late.db")
     assert (late.ended, late.cut_off, late.events) == ("revoked", True, 0)
+
+
+def test_a_deliverer_hears_of_an_end_without_asking_for_it(feed: GrantFeed) -> None:
+    with GrantWatch(feed.settings, every_s=3_600) as watch:
+        assert watch.grant(feed.grant_id).ended is None
+        feed.end(fence=False)
+        wait_for(lambda: watch.state().grants[feed.grant_id].ended is not None)
 
 
 def test_records_missing_under_a_grant_that_goes_on_are_an_error_and_no_end(feed: GrantFeed, sink: str) -> None:

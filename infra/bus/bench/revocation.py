@@ -118,8 +118,8 @@ def _repetition(parties: Parties, resource: str, found: Found) -> None:
         for grant in grants.values():  # each department runs its own deliverer
             files |= open_.enter_context(deliveries(parties.of(grant.subscriber), [grant], settings.home / "sinks"))
         watches = {r: open_.enter_context(FileWatch(files[g.id], g.id)) for r, g in grants.items()}
-        for watch in watches.values():
-            watch.first(_FIRST_S)
+        for seen in (*watches.values(), *(r for own in readers.values() for r in own.values())):
+            seen.first(_FIRST_S)  # whoever never got anything would seem to have lost it in time
         time.sleep(_FLOW_S)
         for reason, grant in grants.items():
             _end(settings, grant, reason, {**readers[reason], "bus deliver": watches[reason]}, found)
