@@ -88,7 +88,7 @@ def bench_revocation(bench: Bench) -> dict[str, Any]:
 def bench_revocation_secured(bench: Bench) -> dict[str, Any]:
     """The same on a secured cluster: every department with its own credentials, the broker's ACLs taken away with the grant."""
     with bench.cluster("revocation-secured", secure=True) as settings:
-        everybody = parties.secured(settings, revocation.departments(), settings.home.parent / "departments")
+        everybody = parties.secured(settings, revocation.departments(), settings.home / "departments")
         return revocation.measure(everybody, _ends(bench), bench.folder / "work", bench.say)
 
 
