@@ -144,7 +144,7 @@ class Delivery:
             telemetry.failed(self._grant_id, error)
             raise
         if end is not None:
-            telemetry.ended(end.grant, end.generation, end.reason)
+            telemetry.ended(end.grant, end.generation, end.reason, end.message)
         return self._report(end)
 
     def _session(self) -> GrantEnd | None:
@@ -232,5 +232,6 @@ class Delivery:
             latency=tally.latency(),
             retries=tally.retries,
             ended=end.reason if end else None,
+            cut_off=end is not None and end.cut_off,
             followed=tuple(tally.followed),
         )

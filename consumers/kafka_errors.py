@@ -22,6 +22,10 @@ class Refused(PermanentError):
     """The broker does not let us read: the grant has ended, or was never ours."""
 
 
+class OutOfRange(PermanentError):
+    """The records after the position held are gone: purged because the grant has ended, or lost."""
+
+
 def as_ours(error: KafkaError, where: str) -> BusError:
     """PermanentError for a topic that is gone, records that are gone, and refused access; else TransientError."""
     code = error.code()
@@ -51,9 +55,9 @@ def gone(where: str) -> PermanentError:
     )
 
 
-def out_of_range(where: str) -> PermanentError:
+def out_of_range(where: str) -> OutOfRange:
     """The position held lies outside what the topic still has."""
-    return PermanentError(
+    return OutOfRange(
         Text(
             "the records after the position held are no longer in the topic; reading on would leave a gap.",
             "已保存位点之后的记录在主题中已不存在; 继续读取会造成缺失。",

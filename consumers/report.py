@@ -28,7 +28,8 @@ class DeliveryReport:
     duplicates    events offered again below a position the sink held: 0, or something is broken
     held_events   events the sink has counted since its table was made, in the transactions of the rows
     latency       None where the grant's release times are coarser than a millisecond, or nothing came
-    ended         why the grant ended, if it did and everything before its fence is in the sink
+    ended         why the grant ended, if it did: nothing more comes
+    cut_off       something that was released before its end is not in the sink and may not be read any more
     followed      generations that ended meanwhile because the grant was amended, and were followed by the next
     """
 
@@ -49,6 +50,7 @@ class DeliveryReport:
     retries: int
     ended: str | None
     followed: tuple[int, ...] = ()
+    cut_off: bool = False
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from types import TracebackType
 
 from consumers.control import GrantWatch
 from consumers.events import Batch, Step, Tombstone, ViewEvent
-from consumers.kafka_errors import Refused
+from consumers.kafka_errors import OutOfRange, Refused
 from consumers.topic import GrantTopic, records_before
 from consumers.view import View, view_of
 from consumers.view_codec import ViewDecoder
@@ -27,11 +27,13 @@ SETTLE_S = 1.0
 """Positions that only pass transaction markers are told after this long without a record."""
 IDENTITY_S = 5.0
 """How often the topic is asked whether it is still the same one."""
+FENCE_S = 5.0
+"""How long a reader that the broker refuses already waits for the fence, to know whether it has read everything before it."""
 
 
 @dataclass(frozen=True, slots=True)
 class GrantEnd:
-    """The grant's generation is over, and everything before its fence was read or may not be read any more.
+    """The grant's generation is over, and everything before its fence was handed out or may not be any more.
 
     at   milliseconds since 1970 UTC
     """
@@ -44,7 +46,7 @@ class GrantEnd:
     next_generation: int | None = None
     next_topic: str | None = None
     cut_off: bool = False
-    """The broker refused to hand out what was left before the fence: access ends with the grant, read or not."""
+    """Something before the fence was not handed out, or that cannot be ruled out: access ends with the grant, read or not."""
     destroy_by: dt.date | None = None
     """The last day by which what was received is to be destroyed, and that confirmed."""
 
@@ -77,12 +79,21 @@ class GrantEnd:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Barred:
+    """The broker gives nothing any more. `until`: how long to wait for the fence; `handed_out`: positions up to here."""
+
+    until: float
+    handed_out: Mapping[int, int]
+
+
 class Subscriber:
     """Reads one generation of a grant, all partitions, committed records only. One thread at a time; close it when done.
 
     Positions are the reader's affair: `start` takes those it holds (none: from the beginning), every batch tells from
-    where to where it goes, and nothing is committed to Kafka. When the grant has ended and all before its fence was read,
-    iteration ends and `ended` says why. A secured cluster hands out nothing any more from the moment a grant ends.
+    where to where it goes, and nothing is committed to Kafka. When the grant has ended, nothing is handed out any more;
+    once its fence is known, iteration ends and `ended` says why, and whether something was cut off. Only what an amended
+    grant's former generation still has is read to its fence.
 
     Raises ConfigError for an unknown grant, PermanentError for a topic that is gone or holds what cannot be read, and
     TransientError when cluster or registry are out of reach: make a new one from the positions held.
@@ -110,6 +121,7 @@ class Subscriber:
         self.view: View = view_of(self.grant, shown, self._topic.origin)
         self.ended: GrantEnd | None = None
         self._told: dict[int, int] = {}
+        self._barred: _Barred | None = None
         self._quiet_since = self._checked_at = monotonic()
 
     def _open(self, settings: Settings) -> GrantTopic:
@@ -137,37 +149,63 @@ class Subscriber:
         return self._topic.lag
 
     def start(self, positions: Mapping[int, int] | None = None) -> None:
-        """Read from `positions` (offset to read next, per partition), or from the beginning."""
+        """Read from `positions` (offset to read next, per partition), or from the beginning. A grant that has ended, and whose
+        topic no longer has them, is over at once."""
         self._told = dict(positions) if positions is not None else dict.fromkeys(range(self.view.origin.partitions), 0)
-        self._topic.seek(self._told)
+        try:
+            self._topic.seek(self._told)
+        except OutOfRange:
+            life = self._life_now()
+            if life.ended is None:
+                raise
+            self._end(life, cut_off=True)
 
     def poll(self, wait_s: float = 0.25, most: int = MAX_RECORDS) -> Batch | None:
         """The next batch, or None if nothing came within `wait_s` seconds. A batch may hold positions only."""
-        try:
-            return self._poll(wait_s, most)
-        except Refused:
-            self._watch.state(fresh=True)
-            life = self._watch.life(self.grant)
-            if life.ended is None:
-                raise
-            return self._end(life, cut_off=True)
-
-    def _poll(self, wait_s: float, most: int) -> Batch | None:
         if not self._told:
             self.start()
+        if self.ended is not None:
+            return None
+        if self._barred is not None:
+            time.sleep(min(wait_s, 0.02))
+            return self._after(self._barred)
+        handed_out = dict(self._topic.positions)
+        try:
+            return self._poll(wait_s, most)
+        except (Refused, OutOfRange) as error:
+            if self._life_now().ended is None:
+                raise
+            patience = FENCE_S if isinstance(error, Refused) else 0.0
+            self._barred = _Barred(self._monotonic() + patience, handed_out)
+            return self._after(self._barred)
+
+    def _poll(self, wait_s: float, most: int) -> Batch | None:
         self._check_identity()
         life = self._watch.life(self.grant)
-        if life.fence is not None and self._reached(life.fence):
+        if life.fence is not None and self._reached(life.fence, self._topic.positions):
             return self._end(life)
         messages = records_before(self._topic.take(most, wait_s, LINGER_S), life.fence)
-        if messages:
+        records = self._decoder.records(messages)
+        life = self._watch.life(self.grant)  # reading took time, in which the grant may have ended
+        if records and life.ended is not None and life.end_reason != "superseded":
+            return self._end(life, cut_off=True)
+        if records:
             self._quiet_since = self._monotonic()
-            return self._batch(self._decoder.records(messages))
+            return self._batch(records)
         settled = self._monotonic() - self._quiet_since >= SETTLE_S
         return self._batch([]) if settled and self._moved else None
 
+    def _after(self, barred: _Barred) -> Batch | None:
+        """The end, once the fence shows whether everything was handed out; None while it is on its way."""
+        life = self._life_now()
+        if life.fence is None and self._monotonic() < barred.until:
+            return None
+        return self._end(life, cut_off=life.fence is None or not self._reached(life.fence, barred.handed_out))
+
     def settle(self) -> Batch | None:
         """Positions that passed transaction markers and were not told yet, if any."""
+        if self.ended is not None and self.ended.cut_off:
+            return None  # what they passed may have been records
         return self._batch([]) if self._moved else None
 
     def __iter__(self) -> Iterator[Batch]:
@@ -191,8 +229,13 @@ class Subscriber:
     def _moved(self) -> bool:
         return self._topic.positions != self._told
 
-    def _reached(self, fence: Mapping[int, int]) -> bool:
-        return all(position >= fence.get(p, 0) for p, position in self._topic.positions.items())
+    def _life_now(self) -> GrantInForce:
+        self._watch.state(fresh=True)
+        return self._watch.life(self.grant)
+
+    @staticmethod
+    def _reached(fence: Mapping[int, int], positions: Mapping[int, int]) -> bool:
+        return all(position >= fence.get(p, 0) for p, position in positions.items())
 
     def _end(self, life: GrantInForce, *, cut_off: bool = False) -> Batch | None:
         reason = life.end_reason or "ended"

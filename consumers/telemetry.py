@@ -75,10 +75,10 @@ def rebuilt(grant: str, topic: str, generation: int) -> None:
     _log.info("from the beginning", grant=grant, topic=topic, generation=generation)
 
 
-def ended(grant: str, generation: int, reason: str) -> None:
-    """The grant is over and everything before its fence is in the sink."""
+def ended(grant: str, generation: int, reason: str, message: Text) -> None:
+    """The grant is over; the message says whether everything before its fence was read, and what is to be destroyed."""
     _STOPPED.labels(grant, reason).inc()
-    _log.info("grant ended", grant=grant, generation=generation, reason=reason)
+    _log.info("grant ended", grant=grant, generation=generation, reason=reason, hint=str(message))
 
 
 def superseded(grant: str, generation: int, message: Text) -> None:

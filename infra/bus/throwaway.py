@@ -13,9 +13,12 @@ from infra.runtime.settings import Settings
 
 
 @contextmanager
-def throwaway_cluster(root: Path, repository: str | None, progress: Progress) -> Iterator[Settings]:
+def throwaway_cluster(
+    root: Path, repository: str | None, progress: Progress, *, secure: bool = False
+) -> Iterator[Settings]:
     """Settings of a fresh cluster in `root/cluster` that ends with the block. Whatever stood there before is removed.
 
+    secure   passwords, TLS and ACLs: then the addresses are not in the settings, because who logs in is to be chosen first
     The master key is in `root/key`, apart from the state folder as everywhere. Raises what starting a cluster raises.
     """
     home, key = root / "cluster", root / "key" / "master.key"
@@ -25,11 +28,11 @@ def throwaway_cluster(root: Path, repository: str | None, progress: Progress) ->
     key.parent.mkdir(mode=0o700)
     key.touch(mode=0o600)
     key.write_text(secrets.token_hex(32) + "\n")
-    with running(home, repository=repository, progress=progress) as state:
+    with running(home, repository=repository, progress=progress, secure=secure) as state:
         yield Settings(
             home=home,
-            bootstrap_servers=state.bootstrap_servers,
-            registry_url=state.registry_url,
+            bootstrap_servers=None if secure else state.bootstrap_servers,
+            registry_url=None if secure else state.registry_url,
             key_file=key,
             key_command=None,
             key_fingerprint=None,

@@ -9,6 +9,7 @@ from infra.control import topics
 from infra.control.facts import Fence
 from infra.control.fences import Ending, fence_all
 from infra.control.listing import state
+from infra.control.purge import unread
 from infra.control.revoke import destroy_by
 from infra.runtime.kafka import admin
 from infra.runtime.policy_log import ControlLog
@@ -93,4 +94,4 @@ def ended(found: PolicyState) -> list[GrantInForce]:
 def _ending(grant: GrantInForce, partitions: Mapping[str, int]) -> Ending:
     assert grant.ended is not None
     resource = grant.grant.resource
-    return Ending(grant, resource, partitions.get(source_topic(resource), 0), grant.ended)
+    return Ending(grant, resource, partitions.get(source_topic(resource), 0), grant.ended, unread(grant, partitions))

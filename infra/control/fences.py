@@ -9,7 +9,7 @@ next commit; whoever owns the partition then reads the control log to its end fi
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -18,6 +18,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._listoffsets import OffsetSpec
 
 from infra.control.facts import Fence
+from infra.control.purge import Before, everything, purge
 from infra.control.topics import refused
 from infra.control.workers import Place, Worker, observe
 from infra.runtime.kafka import admin, begin_transactions, producer_config
@@ -43,12 +44,21 @@ _ATTEMPTS = 5
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """A generation of a grant that ended at `epoch`; its source has `partitions` partitions."""
+    """A generation of a grant that ended at `epoch`; its source has `partitions` partitions.
+
+    unread   topics that nobody may read any more therefore, with their partitions (`purge.unread`)
+    """
 
     grant: GrantInForce
     resource: str
     partitions: int
     epoch: int
+    unread: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def written(self) -> range:
+        """Partitions of the grant's topic: as many as its source has, or had when it was still there."""
+        return range(self.unread.get(self.grant.topic, self.partitions))
 
 
 def fence_all(
@@ -61,18 +71,24 @@ def fence_all(
     log: ControlLog | None = None,
 ) -> list[Fence]:
     """The fences of `endings`, written to the control log once no worker can release under any of them. Nobody may read their
-    topics any more either: the broker is told at once, and asked whether it has done so when the fences are written.
+    topics any more either: the broker is told at once, and asked whether it has done so when the fences are written. What
+    nobody may read any more is purged, at once and once more up to the fences, before these are written: where a fence
+    stands in the log, nothing before it is left.
 
     started   `time.monotonic()` when the command began, for the milliseconds reported
     client    connected already (`prepare`), if there is one
     log       the command's turn at the log, if it is still in it
-    Raises TransientError if a worker neither answers nor can be shut out; the grants have ended nonetheless, and asking
-    again completes the fences. Raises what `withdraw` raises once the fences are written.
+    Raises TransientError if a worker neither answers nor can be shut out, and what `purge` raises; the grants have ended
+    nonetheless, and asking again completes the fences. Raises what `withdraw` raises once the fences are written.
     """
     if not endings:
         return []
     client = client or admin(settings)
     readers_gone = withdraw(client, [e.grant.topic for e in endings]) if guarded(settings) else None
+    whole: Before = {}
+    for e in endings:
+        whole |= everything(e.unread)
+    purge(client, whole)  # who is parked at the broker gets nothing of it, however long the fences take
     places: dict[Place, int] = {}
     for e in endings:
         for p in range(e.partitions):
@@ -80,19 +96,21 @@ def fence_all(
             places[place] = max(places.get(place, -1), e.epoch)
     shut = _Wait(settings, client, places).run()
     milliseconds = (time.monotonic() - started) * 1000
-    offsets = _end_offsets(client, [(e.grant.topic, p) for e in endings for p in range(e.partitions)])
+    offsets = _end_offsets(client, [(e.grant.topic, p) for e in endings for p in e.written])
+    purged = purge(client, {place: offsets.get(place, all_of_it) for place, all_of_it in whole.items()})
     fences = [
         Fence(
             grant=e.grant.grant.id,
             generation=e.grant.generation,
             topic=e.grant.topic,
             epoch=e.epoch,
-            offsets={p: offsets[e.grant.topic, p] for p in range(e.partitions) if (e.grant.topic, p) in offsets},
+            offsets={p: offsets[e.grant.topic, p] for p in e.written if (e.grant.topic, p) in offsets},
             milliseconds=round(milliseconds, 1),
             fenced_out=shut,
         )
         for e in endings
     ]
+    purged()
     insist(settings, [_evidence(f, now_ms) for f in fences], log)
     if readers_gone is not None:
         readers_gone()

@@ -17,7 +17,8 @@ from schemas.policy_log import GrantInForce
 from schemas.text import Text
 
 KEEP_S = 7 * 24 * 3600.0
-"""How long a subscriber can still fetch what it was sent before its grant ended."""
+"""How long a topic that was purged stays, so that whoever comes late is told that its grant has ended, not that nothing is there;
+and how long what an amended grant's former generation still has can be drained."""
 
 
 def reap(

@@ -10,6 +10,7 @@ from dataclasses import replace
 from infra.control.facts import Fence
 from infra.control.fences import Ending, fence_all
 from infra.control.ordering import Giver, giver
+from infra.control.purge import unread
 from infra.control.topics import partition_counts
 from infra.control.who_may import Verb
 from infra.control.workers import prepare
@@ -157,7 +158,7 @@ def _over(grant: GrantInForce) -> ConfigError:
 def _ending(counts: Mapping[str, int], grant: GrantInForce) -> Ending:
     resource = grant.grant.resource
     assert grant.ended is not None
-    return Ending(grant, resource, counts.get(source_topic(resource), 0), grant.ended)
+    return Ending(grant, resource, counts.get(source_topic(resource), 0), grant.ended, unread(grant, counts))
 
 
 def _told(fence: Fence, state: PolicyState) -> Fence:

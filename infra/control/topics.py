@@ -1,7 +1,7 @@
 """The data topics, made with the settings their promises rest on.
 
 Source and grant topics are compacted, but neither a change nor a delete disappears within seven days: who is away no
-longer than that catches up, who was away longer is rebuilt from a snapshot (DESIGN 3.4).
+longer than that catches up, who was away longer is rebuilt from a snapshot (DESIGN 3.4). A grant's topic can be purged besides.
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ _COMPACTED = {
     "delete.retention.ms": str(OUTAGE_MS),
     "max.message.bytes": str(MAX_MESSAGE_BYTES),
 }
+PURGEABLE = {"cleanup.policy": "compact,delete", "retention.ms": "-1", "retention.bytes": "-1"}
+"""A broker purges only what may be deleted from (`purge.py`). Nothing is deleted by age or size."""
 _POINTERS = {"cleanup.policy": "delete", "retention.ms": str(RECORDS_MS)}
 _POSITIONS = {
     "cleanup.policy": "compact",
@@ -74,7 +76,7 @@ def of_resource(resource: str, partitions: int) -> list[Wanted]:
 
 def of_grant(grant: str, generation: int, partitions: int) -> Wanted:
     """Topic of one generation of a grant, with as many partitions as its source."""
-    return Wanted(grant_topic(grant, generation), partitions, _COMPACTED)
+    return Wanted(grant_topic(grant, generation), partitions, _COMPACTED | PURGEABLE)
 
 
 def partition_counts(client: AdminClient) -> dict[str, int]:

@@ -56,10 +56,12 @@ def prepare(client: AdminClient) -> None:
 
 
 def observe(client: AdminClient, places: Sequence[Place]) -> dict[Place, Worker]:
-    """What the group shows now. TransientError if the cluster does not answer.
+    """What the group shows now; nothing of no places. TransientError if the cluster does not answer.
 
     Members are asked for first: who joins afterwards reads the control log later than that, to its end.
     """
+    if not places:
+        return {}
     members, settled = _members(client)
     announced = _announced(client, places)
     out: dict[Place, Worker] = {}

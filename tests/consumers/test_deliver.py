@@ -15,11 +15,16 @@ import psycopg
 import pytest
 
 from consumers import telemetry
+from consumers.control import GrantWatch
 from consumers.deliver import Progress, deliver, deliver_many
+from consumers.events import ViewEvent
 from consumers.naming import table_name
 from consumers.report import DeliveryReport
 from consumers.sink import Recreated
 from consumers.subscriber import Subscriber
+from infra.control import revoke
+from infra.control.purge import purge
+from infra.runtime.kafka import admin
 from infra.runtime.metrics import REGISTRY
 from infra.runtime.settings import Settings
 from schemas.errors import ConfigError, PermanentError, TransientError
@@ -87,35 +92,80 @@ def test_several_partitions_arrive_whole(cluster: Cluster, unique: str, sink: st
     assert (len(rows(sink, feed.grant_id)), report.positions) == (200, feed.ends())
 
 
-def test_a_revoked_grant_is_drained_to_its_fence_and_no_further(feed: GrantFeed, sink: str, background: Any) -> None:
+def test_a_delivery_ends_with_its_grant_and_says_that_nothing_was_cut_off(
+    feed: GrantFeed, sink: str, background: Any
+) -> None:
     feed.send([("c", "before", None)])
     running = background(deliver, feed.settings, feed.grant_id, sink)
+    delivered(feed, 1)
     fence = feed.ends()
     feed.end(fence=False)
     feed.fence(offsets=fence)
     report: DeliveryReport = running.result(20)
     feed.send([("c", "after", None)])
     again = deliver(feed.settings, feed.grant_id, sink, until="ended")
-    assert (report.ended, again.ended, again.events) == ("revoked", "revoked", 0)
+    assert (report.ended, report.cut_off) == ("revoked", False)
+    assert (again.ended, again.events, again.cut_off) == ("revoked", 0, False)
     assert set(rows(sink, feed.grant_id)) == {"before"}
 
 
-def test_records_behind_the_fence_are_not_delivered(feed: GrantFeed, sink: str) -> None:
-    feed.send([("c", "before", None)])
-    fence = feed.ends()
-    feed.send([("c", "after", None)])
-    feed.end(fence=False)
-    feed.fence(offsets=fence)
-    assert deliver(feed.settings, feed.grant_id, sink).ended == "revoked"
-    assert set(rows(sink, feed.grant_id)) == {"before"}
+def test_what_was_not_read_when_the_grant_ended_is_not_delivered_and_that_is_said(feed: GrantFeed, sink: str) -> None:
+    feed.send([("c", "read", None)])
+    deliver(feed.settings, feed.grant_id, sink, until="caught_up")
+    feed.send([("c", "released and not read", None)])
+    feed.end()
+    report = deliver(feed.settings, feed.grant_id, sink)
+    assert (report.ended, report.cut_off, report.events) == ("revoked", True, 0)
+    assert (report.positions, set(rows(sink, feed.grant_id))) == ({0: 2}, {"read"})
 
 
-def test_an_ended_grant_without_a_fence_is_waited_for(feed: GrantFeed, sink: str, background: Any) -> None:
-    feed.end(fence=False)
+def test_a_topic_purged_at_its_grants_end_ends_its_delivery_and_a_later_one(
+    feed: GrantFeed, sink: str, tmp_path: Path, background: Any
+) -> None:
+    feed.send([("c", "1", None)])
     running = background(deliver, feed.settings, feed.grant_id, sink)
-    feed.send([("c", "released before the exchange heard", None)])
+    delivered(feed, 1)
+    with Subscriber(feed.settings, feed.grant_id) as behind:
+        behind.start()
+        revoke(feed.settings, feed.grant_id)
+        assert [e for batch in behind for e in batch.events] == []
+    assert behind.ended is not None
+    assert (behind.ended.reason, behind.ended.cut_off) == ("revoked", True)
+    assert "can be read no longer" in behind.ended.message.en
+    report: DeliveryReport = running.result(20)
+    assert (report.ended, report.cut_off, report.events) == ("revoked", False, 1)
+    again = deliver(feed.settings, feed.grant_id, sink)
+    assert (again.ended, again.cut_off, set(rows(sink, feed.grant_id))) == ("revoked", False, {"1"})
+    late = deliver(feed.settings, feed.grant_id, f"sqlite:{tmp_path}/late.db")
+    assert (late.ended, late.cut_off, late.events) == ("revoked", True, 0)
+
+
+def test_a_deliverer_hears_of_an_end_without_asking_for_it(feed: GrantFeed) -> None:
+    with GrantWatch(feed.settings, every_s=3_600) as watch:
+        assert watch.grant(feed.grant_id).ended is None
+        feed.end(fence=False)
+        wait_for(lambda: watch.state().grants[feed.grant_id].ended is not None)
+
+
+def test_records_missing_under_a_grant_that_goes_on_are_an_error_and_no_end(feed: GrantFeed, sink: str) -> None:
+    feed.send([("c", "1", None), ("c", "2", None)])
+    purge(admin(feed.settings), {(feed.topic, 0): 1})()
+    with pytest.raises(PermanentError, match="no longer in the topic"):
+        deliver(feed.settings, feed.grant_id, sink, until="caught_up")
+
+
+def test_after_an_end_without_a_fence_nothing_is_delivered_and_the_fence_waited_for(
+    feed: GrantFeed, sink: str, background: Any
+) -> None:
+    works = threading.Event()
+    running = background(deliver, feed.settings, feed.grant_id, sink, progress=lambda _: works.set())
+    assert works.wait(20)
+    feed.end(fence=False)
+    time.sleep(1)
+    assert not running.done()
     feed.fence()
-    assert (running.result(20).ended, len(rows(sink, feed.grant_id))) == ("revoked", 1)
+    report: DeliveryReport = running.result(20)
+    assert (report.ended, report.cut_off, rows(sink, feed.grant_id)) == ("revoked", False, {})
 
 
 def test_the_next_generation_takes_over_and_old_rows_do_not_linger(feed: GrantFeed, sink: str, background: Any) -> None:
@@ -127,6 +177,7 @@ def test_the_next_generation_takes_over_and_old_rows_do_not_linger(feed: GrantFe
     feed.open()
     feed.fence(generation=1, offsets=fence)
     feed.send([("r", "new", {"name": "甲"})])
+    delivered(feed, 1, op="r")
     feed.end()
     report = running.result(20)
     assert (report.generation, report.ended) == (2, "revoked")
@@ -186,10 +237,11 @@ def test_a_locked_database_is_retried_until_it_is_free(feed: GrantFeed, sink: st
     with closing(sqlite3.connect(sink.removeprefix("sqlite:"), isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         feed.send([("c", "1", None)])
-        feed.end()
         running = background(deliver, feed.settings, feed.grant_id, sink)
         wait_for(lambda: sample("bus_delivery_retries_total", grant=feed.grant_id) >= 1)
         other.execute("ROLLBACK")
+    delivered(feed, 1)
+    feed.end()
     report = running.result(20)
     assert report.retries >= 1
     assert (report.events, report.held_events, set(rows(sink, feed.grant_id))) == (1, 1, {"1"})
@@ -204,6 +256,7 @@ def test_postgresql_survives_cut_connections(feed: GrantFeed, database: str, bac
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'exchange-bus deliver' "
                 "AND datname = current_database()"
             )
+        delivered(feed, 1200)
         feed.end()
         report = running.result(30)
         (count,) = other.execute(f'SELECT count(*) FROM "{table_name(feed.grant_id)}"').fetchone()  # type: ignore
@@ -264,15 +317,24 @@ def test_a_delivery_is_measured(feed: GrantFeed, sink: str) -> None:
 
 def test_a_subscriber_iterates_typed_events_and_ends_with_the_grant(feed: GrantFeed) -> None:
     feed.send([("c", "1", {"name": "甲"}), ("d", "1", None)])
-    feed.end()
+    events: list[ViewEvent] = []
     with Subscriber(feed.settings, feed.grant_id) as subscriber:
-        events = [e for batch in subscriber for e in batch.events]
+        for batch in subscriber:
+            events += batch.events
+            if len(events) == 2 and subscriber.at_end:
+                feed.end()
     assert [(e.op.value, e.key, e.after) for e in events] == [
         ("c", {"id": "1"}, {"id": "1", "name": "甲", "amount": None}),
         ("d", {"id": "1"}, None),
     ]
     assert (events[0].place, subscriber.ended and subscriber.ended.reason) == ((0, 0), "revoked")
     assert abs(time.time() * 1000 - events[0].released_at) < 60_000
+
+
+def delivered(feed: GrantFeed, events: int, op: str = "c") -> None:
+    """Return when so many events of an operation are in the feed's sink and nothing is left unread."""
+    wait_for(lambda: sample("bus_delivered_events_total", grant=feed.grant_id, op=op) >= events, 30)
+    wait_for(lambda: sample("bus_delivery_lag_records", grant=feed.grant_id) == 0)
 
 
 def sample(name: str, **labels: str) -> float:

@@ -145,7 +145,8 @@ def test_a_worker_that_freezes_while_a_grant_ends_is_shut_out_and_writes_nothing
         within(40, lambda: transactions(lab) == {f"bus.exchange.{other}"})
         flows(lab)  # the other one goes on, over all partitions
     assert written(settings, fence.topic, fence.offsets) == []
-    assert written(settings, fence.topic, dict.fromkeys(range(_PARTITIONS), 0)), "there was something to end"
+    assert any(fence.offsets.values()), "there was something to end"
+    assert written(settings, fence.topic, dict.fromkeys(range(_PARTITIONS), 0)) == [], "and nothing of it is left"
     if reason == "suspended":
         again = resume(settings, [f"{lab.word}.g.1"])[0]
         with worker(settings, tmp_path / "three"):

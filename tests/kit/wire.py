@@ -67,6 +67,21 @@ class Wire:
                 found[topic] = _name(error)
         return found
 
+    def parked(self, topic: str, offset: int, wait_ms: int, *, committed: bool = True) -> tuple[str | None, bytes]:
+        """Ask for partition 0 of a topic from an offset on, and for more than there is: the broker holds the question for
+        `wait_ms` milliseconds. Its error, and the records that came."""
+        places = _text(topic) + _array([struct.pack(">iqi", 0, offset, 1 << 30)])
+        self._socket.settimeout(wait_ms / 1000 + 15)
+        answer = _Reader(
+            self._ask(FETCH, 4, struct.pack(">iiiib", -1, wait_ms, 1 << 30, 1 << 30, committed) + _array([places]))
+        )
+        answer.all(">ii")
+        answer.text()
+        _, _, error, _, _ = answer.all(">iihqq")
+        for _ in range(max(answer.take(">i"), 0)):
+            answer.all(">qq")
+        return _name(error), answer.data()
+
     def produce(self, topics: Sequence[str]) -> dict[str, str | None]:
         """Ask to append to partition 0 of each topic, all in one request; the error of each. There are no records in it, so
         nothing is written: who may write is told so with INVALID_RECORD or the like."""

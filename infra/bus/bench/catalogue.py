@@ -20,6 +20,7 @@ from infra.bus.bench import (
     grant_change,
     latency,
     many,
+    parties,
     policy,
     policy_growth,
     register,
@@ -48,9 +49,9 @@ class Bench:
     quick: bool = False
     full: bool = False
 
-    def cluster(self, name: str) -> AbstractContextManager[Settings]:
+    def cluster(self, name: str, *, secure: bool = False) -> AbstractContextManager[Settings]:
         """Settings of a fresh cluster that ends with the block."""
-        return throwaway_cluster(self.folder / "work" / name, self.repository, self.progress)
+        return throwaway_cluster(self.folder / "work" / name, self.repository, self.progress, secure=secure)
 
 
 def bench_exchange(bench: Bench) -> dict[str, Any]:
@@ -94,7 +95,18 @@ def bench_policy(bench: Bench) -> dict[str, Any]:
 def bench_revocation(bench: Bench) -> dict[str, Any]:
     """From the command that ends a grant to the last record its subscriber gets, by each way; grant to first record."""
     with bench.cluster("revocation") as settings:
-        return revocation.measure(settings, 5 if bench.quick else 50, bench.folder / "work", bench.say)
+        return revocation.measure(parties.unsecured(settings), _ends(bench), bench.folder / "work", bench.say)
+
+
+def bench_revocation_secured(bench: Bench) -> dict[str, Any]:
+    """The same on a secured cluster: every department with its own credentials, the broker's ACLs taken away with the grant."""
+    with bench.cluster("revocation-secured", secure=True) as settings:
+        everybody = parties.secured(settings, revocation.departments(), settings.home / "departments")
+        return revocation.measure(everybody, _ends(bench), bench.folder / "work", bench.say)
+
+
+def _ends(bench: Bench) -> int:
+    return 5 if bench.quick else 50
 
 
 def bench_control_plane(bench: Bench) -> dict[str, Any]:
@@ -120,6 +132,7 @@ BENCHES: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "exchange": bench_exchange,
     "latency": bench_latency,
     "revocation": bench_revocation,
+    "revocation-secured": bench_revocation_secured,
     "control-plane": bench_control_plane,
 }
 

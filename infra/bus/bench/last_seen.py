@@ -16,6 +16,7 @@ from consumers.naming import table_name
 from infra.runtime.kafka import consumer_config
 from infra.runtime.settings import Settings
 from schemas.errors import TransientError
+from schemas.ids import own_groups
 from schemas.text import Text
 
 _LOOK_S = 0.005
@@ -57,11 +58,11 @@ class _Seen:
 class Reading(_Seen):
     """A client of the subscriber's own on partition 0 of a grant's topic, from its beginning, with fetch settings of its own."""
 
-    def __init__(self, settings: Settings, topic: str, more: dict[str, Any]) -> None:
+    def __init__(self, settings: Settings, subscriber: str, topic: str, more: dict[str, Any]) -> None:
         super().__init__(topic)
         self.position = 0
         """Offset after the last record it was given."""
-        self._consumer = Consumer(consumer_config(settings, "bench.subscriber", **more))
+        self._consumer = Consumer(consumer_config(settings, own_groups(subscriber) + "bench", **more))
         self._topic = topic
 
     def __enter__(self) -> Reading:

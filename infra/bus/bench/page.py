@@ -26,8 +26,7 @@ def write_page(folder: Path, path: Path) -> None:
         parts.append(_policy(found["policy"]))
     if "latency" in found:
         parts.append(_latency(found["latency"]))
-    if "revocation" in found:
-        parts.append(_revocation(found["revocation"]))
+    parts += [_revocation(found[name]) for name in ("revocation", "revocation-secured") if name in found]
     if "control-plane" in found:
         parts.append(_control_plane(found["control-plane"]))
     path.write_text("\n".join(parts))
@@ -79,7 +78,7 @@ def _latency(found: dict[str, Any]) -> str:
 def _revocation(found: dict[str, Any]) -> str:
     lines = [
         f"## Revocation ({_machine(found)}, {found['events_per_second']:,} events/s, {found['repetitions']} repetitions, "
-        f"{found['protocol']})",
+        f"{found['protocol']}, load average {found['load_average']['p50']})",
         "",
         "Milliseconds from before the command that ends a grant to the last record its subscriber gets.",
         "",

@@ -7,6 +7,7 @@ The clock starts before the command: its own time counts in.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,9 +21,10 @@ from confluent_kafka import Producer
 from infra.bus.bench import load
 from infra.bus.bench.last_seen import FileWatch, Reading
 from infra.bus.bench.pace import committed
+from infra.bus.bench.parties import Parties
 from infra.bus.demo.flow import deliveries, exchange
 from infra.bus.latency import percentile
-from infra.control import apply_contract, apply_grant, revoke
+from infra.control import apply_contract, revoke
 from infra.runtime.kafka import admin, producer_config
 from infra.runtime.settings import Settings
 from schemas.change_event import change_event_schema
@@ -34,17 +36,17 @@ from schemas.policy_log import EndReason
 from schemas.text import Text
 
 RATE = 5_000
-_TICK_S, _FLOW_S, _QUIET_S = 0.02, 1.0, 2.5
+_TICK_S, _FLOW_S, _QUIET_S = 0.02, 1.0, 3.0
 _FIRST_S = 30.0
 REASONS: tuple[EndReason, ...] = ("revoked", "suspended")
 _FETCHES: dict[str, dict[str, Any]] = {
     "own consumer": {"fetch.wait.max.ms": 500},
     "long fetch wait, 10 s": {"fetch.wait.max.ms": 10_000},
-    "parked fetch, 500 ms": {"fetch.wait.max.ms": 500, "fetch.min.bytes": 50_000_000},
     "parked fetch, 1000 ms": {"fetch.wait.max.ms": 1000, "fetch.min.bytes": 50_000_000},
+    "parked fetch, 2000 ms": {"fetch.wait.max.ms": 2000, "fetch.min.bytes": 50_000_000},
 }
-"""The subscriber's own clients. One that waits for more bytes than come is always parked at the broker, for as long as it says;
-what was released before the grant ended reaches it when that time is over."""
+"""The subscriber's own clients. One that waits for more bytes than come is always parked at the broker, for as long as it says,
+and asks again only then; the longer wait is shorter than `_QUIET_S`, so that what it brings is seen."""
 
 
 @dataclass(slots=True)
@@ -75,37 +77,49 @@ def _spread(took: Sequence[float]) -> dict[str, float]:
     return {"p50": percentile(took, 0.5), "p99": percentile(took, 0.99), "max": percentile(took, 1.0)}
 
 
-def measure(settings: Settings, repetitions: int, folder: Path, say: Callable[[str], None]) -> dict[str, Any]:
+def departments() -> list[str]:
+    """Everybody who takes part: the provider, and a subscriber for each reason."""
+    return [load.contract("bench.any").resource.provider, *map(_subscriber, REASONS)]
+
+
+def measure(parties: Parties, repetitions: int, folder: Path, say: Callable[[str], None]) -> dict[str, Any]:
     """Run it on a fresh cluster. Raises TransientError where nothing flows."""
-    found = Found()
-    with exchange(settings, folder / "revocation-exchange.log"):
-        _repetition(settings, "bench.warm-up", Found())
+    found, busy = Found(), [os.getloadavg()[0]]
+    with exchange(parties.exchange, folder / "revocation-exchange.log"):
+        _repetition(parties, "bench.warm-up", Found())
         for n in range(repetitions):
-            _repetition(settings, f"bench.revocation-{n}", found)
+            _repetition(parties, f"bench.revocation-{n}", found)
+            busy.append(os.getloadavg()[0])
             say(
                 f"{n + 1}/{repetitions}: last record after at most {max(took[-1] for took in found.last.values()):.0f} ms"
             )
-    secured = settings.security_protocol
-    return found.facts() | {"events_per_second": RATE, "repetitions": repetitions, "protocol": secured}
+    return found.facts() | {
+        "events_per_second": RATE,
+        "repetitions": repetitions,
+        "protocol": parties.control.security_protocol,
+        "load_average": {"p50": round(percentile(busy, 0.5), 1), "max": round(max(busy), 1)},
+    }
 
 
-def _repetition(settings: Settings, resource: str, found: Found) -> None:
-    contract = load.contract(resource)
+def _repetition(parties: Parties, resource: str, found: Found) -> None:
+    contract, settings = load.contract(resource), parties.control
     schema_id = apply_contract(settings, contract).schema_id
-    with ExitStack() as open_, flowing(settings, resource, schema_id):
+    with ExitStack() as open_, flowing(parties.of(contract.resource.provider), resource, schema_id):
         _wait_exchanged(settings, resource)
         grants = {reason: _grant(resource, reason) for reason in REASONS}
         readers: dict[str, dict[str, Reading]] = {}
         for reason, grant in grants.items():
             began = time.perf_counter()
-            applied = apply_grant(settings, grant, by="bench")
-            readings = {way: Reading(settings, applied.topic, more) for way, more in _FETCHES.items()}
+            applied, reader = parties.open(grant, contract), parties.of(grant.subscriber)
+            readings = {w: Reading(reader, grant.subscriber, applied.topic, more) for w, more in _FETCHES.items()}
             readers[reason] = {way: open_.enter_context(r) for way, r in readings.items()}
             found.first.append((readers[reason]["own consumer"].first(_FIRST_S) - began) * 1000)
-        files = open_.enter_context(deliveries(settings, [*grants.values()], settings.home / "sinks"))
+        files: dict[str, Path] = {}
+        for grant in grants.values():  # each department runs its own deliverer
+            files |= open_.enter_context(deliveries(parties.of(grant.subscriber), [grant], settings.home / "sinks"))
         watches = {r: open_.enter_context(FileWatch(files[g.id], g.id)) for r, g in grants.items()}
-        for watch in watches.values():
-            watch.first(_FIRST_S)
+        for seen in (*watches.values(), *(r for own in readers.values() for r in own.values())):
+            seen.first(_FIRST_S)  # whoever never got anything would seem to have lost it in time
         time.sleep(_FLOW_S)
         for reason, grant in grants.items():
             _end(settings, grant, reason, {**readers[reason], "bus deliver": watches[reason]}, found)
@@ -128,7 +142,7 @@ def _grant(resource: str, reason: str) -> Grant:
     return parse_grant(
         {
             "id": f"{resource}.{reason}",
-            "subscriber": f"subscriber-{reason}",
+            "subscriber": _subscriber(reason),
             "resource": resource,
             "purpose": "benchmark",
             "basis": "benchmark",
@@ -136,6 +150,10 @@ def _grant(resource: str, reason: str) -> Grant:
             "valid": {"from": "2026-01-01", "until": "2099-12-31"},
         }
     )
+
+
+def _subscriber(reason: str) -> str:
+    return f"subscriber-{reason}"
 
 
 def _wait_exchanged(settings: Settings, resource: str) -> None:

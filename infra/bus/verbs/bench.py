@@ -19,12 +19,14 @@ def add(app: typer.Typer, session: Session) -> None:
     @app.command(
         rich_help_panel=say("See it work", "演示与测量"),
         help=say(
-            "Measure: policy, exchange, latency, revocation, control-plane, or all. Minutes.",
-            "测量: policy、exchange、latency、revocation、control-plane 或 all, 需数分钟。",
+            "Measure: policy, exchange, latency, revocation, revocation-secured, control-plane, or all. Minutes.",
+            "测量: policy、exchange、latency、revocation、revocation-secured、control-plane 或 all, 需数分钟。",
         ),
     )
     def bench(
-        name: str = typer.Argument(..., metavar="policy|exchange|latency|revocation|control-plane|all"),
+        name: str = typer.Argument(
+            ..., metavar="policy|exchange|latency|revocation|revocation-secured|control-plane|all"
+        ),
         page: Path | None = page_option,
         quick: bool = typer.Option(
             False, "--quick", help=say("A tenth of the load; proves nothing.", "十分之一负载, 仅验证可运行。")

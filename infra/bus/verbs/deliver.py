@@ -71,6 +71,8 @@ def _show(session: Session, report: Any) -> None:
         [say("retries", "重试"), report.retries],
         [say("ended", "终止"), report.ended],
     ]
+    if report.cut_off:
+        rows.append([say("released before the end, not delivered", "终止前已放行但未投递"), say("yes", "有")])
     if report.followed:
         passed = ", ".join(f"g{n}" for n in report.followed)
         rows.append([say("amended meanwhile, table made anew after", "期间授权变更, 目标表已重建; 已终止的代"), passed])

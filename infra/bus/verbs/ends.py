@@ -145,8 +145,8 @@ def show_fences(session: Session, fences: Sequence[Any], *, alone: bool = False)
     took = max((f.milliseconds for f in fences), default=0.0)
     write(
         say(
-            f"{len(fences)} grants ended in {took:.0f} ms; nothing is released after these offsets.",
-            f"{len(fences)} 项授权已在 {took:.0f} 毫秒内终止; 上述位点之后不再放行。",
+            f"{len(fences)} grants ended in {took:.0f} ms; nothing is released after these offsets, nothing before them can be read.",
+            f"{len(fences)} 项授权已在 {took:.0f} 毫秒内终止; 上述位点之后不再放行, 之前的内容不再可读。",
         )
     )
     for worker in sorted({w for f in fences for w in f.fenced_out}):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -153,14 +154,28 @@ def test_when_a_grant_is_revoked_the_right_to_read_goes_and_its_deliverer_ends(c
     within(30, lambda: answer(city.subscriber, me, city.topic()) == "record")
     with Subscriber(city.subscriber, city.grant) as program:
         within(20, lambda: bool((batch := program.poll()) and batch.events))
+        within(20, lambda: program.poll() is None and program.at_end)
         fence = revoke(city.cluster.settings, city.grant)
         within(10, lambda: program.poll() is None and program.ended is not None)
     assert answer(city.subscriber, me, city.topic()) == REFUSED
     assert fence.fenced_out == (), "the exchange answered"
     assert program.ended is not None
-    assert program.ended.reason == "revoked"
+    assert (program.ended.reason, program.ended.cut_off) == ("revoked", False), "it had read everything"
     with pytest.raises(PermanentError, match="can be read no longer"):
         Subscriber(city.subscriber, city.grant)
+
+
+@pytest.mark.usefixtures("exchange")
+def test_a_fetch_that_a_subscriber_has_parked_with_its_own_credentials_brings_nothing_after_the_end(city: City) -> None:
+    me = f"{city.lab.word}s1"
+    city.publish(1)
+    within(30, lambda: answer(city.subscriber, me, city.topic()) == "record")
+    with Wire(city.subscriber) as wire, ThreadPoolExecutor(1) as pool:
+        parked = pool.submit(wire.parked, city.topic(), 0, 3_000)
+        time.sleep(0.3)  # until it is at the broker; were it later, it would be refused, which is no less
+        revoke(city.cluster.settings, city.grant)
+        assert not parked.done(), "it is not authorised again"
+        assert parked.result(20) == ("OFFSET_OUT_OF_RANGE", b"")
 
 
 @pytest.mark.usefixtures("exchange")

@@ -6,10 +6,11 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from infra.control import revoke
-from infra.runtime.kafka import admin
+from infra.runtime.kafka import admin, ends
 from infra.runtime.settings import Settings
 from schemas.ids import DEAD_LETTER_TOPIC, grant_topic
 from tests.conftest import Cluster
@@ -45,11 +46,14 @@ def test_a_revocation_is_confirmed_while_idle_and_nothing_follows_it(lab: Lab) -
     lab.open(1)
     lab.publish([("c", None, row(1))])
     lab.settled()
+    assert [k for k, _ in lab.released(1)] == [b"k1"]
     fence = revoke(lab.settings, f"{lab.word}.g.1")
     assert fence.fenced_out == ()
     lab.publish([("c", None, row(2))])
     lab.settled()
-    assert [k for k, _ in lab.released(1)] == [b"k1"]
+    assert lab.released(1) == [], "nothing follows, and what there was is gone"
+    end = ends(admin(lab.settings), [TopicPartition(fence.topic, 0)])
+    assert end == {(fence.topic, 0): fence.offsets[0]}
 
 
 def test_a_grant_opened_late_gets_the_history_once_and_then_goes_on_live(lab: Lab) -> None:
