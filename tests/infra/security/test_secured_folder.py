@@ -16,7 +16,7 @@ from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from infra.cluster import ClusterState, doctor, down, running, up
+from infra.cluster import ClusterState, UpOptions, doctor, down, running, up
 from infra.cluster.ports import HOST, Outside, Ports, choose
 from infra.cluster.secured import administrator, properties
 from infra.control.principals import hand_over, list_principals
@@ -228,3 +228,10 @@ def test_told_to_leave_loopback_only_the_listeners_that_ask_for_passwords_do() -
     assert {kinds["CLIENTS"], kinds["OUTSIDE"]} == {"SASL_SSL"}
     assert "OUTSIDE://bus.city:5" in said["advertised.listeners"]
     assert "listener.name.outside.scram-sha-512.connections.max.reauth.ms" in said
+
+
+@pytest.mark.parametrize("asked", [{"inside": "bus-inside"}, {"outside": "bus.example:9094"}])
+def test_an_unsecured_cluster_never_leaves_loopback(tmp_path: Path, asked: UpOptions) -> None:
+    with pytest.raises(ConfigError, match="only a secured cluster listens beyond loopback"):
+        up(tmp_path, tied=True, **asked)
+    assert not (tmp_path / "broker").exists()
