@@ -146,7 +146,7 @@ def _state(home: Path, phase: Phase) -> Check:
 
 
 def _ports(state: ClusterState) -> Check:
-    taken = [port for port in state.ports.model_dump(exclude_none=True).values() if not is_free(port)]
+    taken = [port for host, port in state.ports.places if not is_free(port, host)]
     if not taken:
         return Check("ports", "ok", Text("the ports used last time are free.", "上次使用的端口空闲。"))
     who = ", ".join(f"{port} {owner_of(port) or ''}".strip() for port in taken)
@@ -154,7 +154,9 @@ def _ports(state: ClusterState) -> Check:
         "ports",
         "warn",
         Text(f"ports used last time are taken: {who}.", f"上次使用的端口已被占用: {who}。"),
-        Text("'bus up' chooses others.", "'bus up' 会另选端口。"),
+        Text("Free them: a secured cluster keeps its ports.", "请释放: 安全集群保留原端口。")
+        if state.secured
+        else Text("'bus up' chooses others.", "'bus up' 会另选端口。"),
     )
 
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import datetime as dt
 import ipaddress
+import socket
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import psutil
-from cryptography import x509
 
 from infra.cluster.check import Check
+from infra.cluster.ports import HOST, Ports
+from infra.cluster.renewal import ends_at
 from infra.cluster.secured import FOLDER
 from infra.cluster.state import ClusterState
+from infra.security.certificates import RENEW
 from schemas.text import Text
 
-_SOON = dt.timedelta(days=60)
 _SHOWN = 3
 
 
@@ -27,7 +29,7 @@ def exposure(home: Path, state: ClusterState, now: dt.datetime) -> Iterator[Chec
     if state.secured:
         yield _certificates(home / FOLDER, now)
     if state.processes is not None:
-        yield _listeners((state.processes.broker.pid, state.processes.registry.pid))
+        yield _listeners((state.processes.broker.pid, state.processes.registry.pid), state.ports)
 
 
 def _protection(state: ClusterState) -> Check:
@@ -74,10 +76,7 @@ def _files(home: Path) -> Check:
 
 def _certificates(folder: Path, now: dt.datetime) -> Check:
     try:
-        found = x509.load_pem_x509_certificates((folder / "broker.pem").read_bytes())
-        ends = min(
-            c.not_valid_after_utc for c in (*found, *x509.load_pem_x509_certificates((folder / "ca.pem").read_bytes()))
-        )
+        ends = ends_at(folder)
     except (OSError, ValueError) as error:
         return Check(
             "certificates",
@@ -88,12 +87,12 @@ def _certificates(folder: Path, now: dt.datetime) -> Check:
             ),
             Text("Put the folder back from a copy.", "请从备份恢复该目录。"),
         )
-    good = ends - now > _SOON
+    good = ends - now > RENEW
     return Check(
         "certificates",
         "ok" if good else "warn" if ends > now else "fail",
         Text(f"valid until {ends:%Y-%m-%d}.", f"有效期至 {ends:%Y-%m-%d}。"),
-        None if good else Text("Plan a cluster with new ones.", "请准备更换证书。"),
+        None if good else Text("Run 'bus certificates renew'.", "请执行 'bus certificates renew'。"),
     )
 
 
@@ -113,10 +112,18 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _listeners(pids: Iterable[int]) -> Check:
+def _told(ports: Ports) -> set[str]:
+    """Addresses beyond loopback where a person has told it to listen. OSError for a name that is unknown by now."""
+    found = {f"{ip}:{ports.outside.port}" for ip in ("0.0.0.0", "::") if ports.outside}
+    inside = socket.gethostbyname(ports.inside)
+    return found | {f"{prefix}{inside}:{port}" for port in (ports.broker, ports.registry) for prefix in ("", "::ffff:")}
+
+
+def _listeners(pids: Iterable[int], ports: Ports) -> Check:
     try:
-        wide = beyond_loopback(pids)
-    except psutil.Error as error:
+        told = _told(ports)
+        wide = [address for address in beyond_loopback(pids) if address not in told]
+    except (psutil.Error, OSError) as error:
         return Check(
             "listeners",
             "warn",
@@ -124,7 +131,11 @@ def _listeners(pids: Iterable[int]) -> Check:
             Text("Run it as the user the cluster runs as.", "请以运行集群的用户执行。"),
         )
     if not wide:
-        return Check("listeners", "ok", Text("all on loopback.", "均仅监听本机。"))
+        where = [*([ports.inside] if ports.inside != HOST else []), *([str(ports.outside)] if ports.outside else [])]
+        if not where:
+            return Check("listeners", "ok", Text("all on loopback.", "均仅监听本机。"))
+        names = ", ".join(where)
+        return Check("listeners", "ok", Text(f"on loopback, and as told: {names}.", f"监听本机, 以及指定的 {names}。"))
     return Check(
         "listeners",
         "fail",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import subprocess
 import sys
@@ -17,13 +18,13 @@ from infra.cluster.download import disk_error
 from infra.cluster.exclusive import exclusive
 from infra.cluster.guard import STOP_S, Launch
 from infra.cluster.lock import read_lock
-from infra.cluster.ports import Ports, choose
+from infra.cluster.ports import Asked, Outside, Ports, choose, secured_ports
 from infra.cluster.processes import ProcessId, stop
 from infra.cluster.progress import Progress, Silent
 from infra.cluster.readiness import wait_until_ready
-from infra.cluster.secured import FOLDER, admit
+from infra.cluster.secured import FOLDER, admit, remember, remembered
 from infra.cluster.state import ClusterState, read_state, registry_url, write_state
-from infra.security.certificates import certificates
+from infra.security.certificates import certificates, is_due, read_certificate, renew, valid_for
 from schemas.errors import ConfigError, PermanentError
 from schemas.text import Text
 
@@ -43,6 +44,8 @@ class UpOptions(TypedDict, total=False):
     secure: bool
     kafka_port: int | None
     registry_port: int | None
+    inside: str | None
+    outside: str | None
     repository: str | None
     cache: Path | None
     progress: Progress | None
@@ -55,6 +58,8 @@ def up(
     secure: bool = False,
     kafka_port: int | None = None,
     registry_port: int | None = None,
+    inside: str | None = None,
+    outside: str | None = None,
     repository: str | None = None,
     cache: Path | None = None,
     progress: Progress | None = None,
@@ -63,7 +68,10 @@ def up(
 
     tied         the cluster ends with the calling process, however that ends; else it runs until `down`
     secure       TLS, a password for every user, nothing allowed but by ACL (`secured.py`); a folder that was secured stays so
-    *_port       must be free (ConfigError names who holds it); without, the last ones while free, else free ones
+    *_port       must be free (ConfigError names who holds it); without, the last ones while free, else free ones. A secured
+                 cluster keeps its ports: ConfigError if one of them is taken
+    inside       of a secured one: where the bus's own processes find it, if not on loopback (`Ports.inside`)
+    outside      of a secured one: HOST:PORT where departments find it (`Ports.outside`)
     repository   Maven repository to download from; without, Maven's mirrors, else its default
     cache        where artefacts are kept; without, the user's cache folder
 
@@ -76,11 +84,12 @@ def up(
         with exclusive(home / "up.lock", progress, _WAITING):
             before = read_state(home)
             secure = _secured(home, secure)
+            asked = _asked(secure, Asked(kafka_port, registry_port, inside, Outside.read(outside) if outside else None))
             if before is not None and before.all_alive and before.bootstrap_servers is not None:
-                _require_ports(before, kafka_port, registry_port)
+                _require_ports(before.ports, asked)
                 return before if tied else _let_go(home, before)
             _stop_all(home, before)
-            ports = choose(kafka_port, registry_port, before.ports if before else None, secure=secure)
+            ports = _ports(home, secure, asked, before)
             installed = ensure(read_lock(), cache or default_cache(), repository, progress)
             progress.step(Text("Starting Kafka and the schema registry", "启动 Kafka 与模式注册中心"))
             return _start(home, installed, ports, tied)
@@ -113,15 +122,46 @@ def running(home: Path, **options: Unpack[UpOptions]) -> Iterator[ClusterState]:
                 down(home)
 
 
-def _require_ports(state: ClusterState, kafka: int | None, registry: int | None) -> None:
-    if (kafka or state.ports.broker, registry or state.ports.registry) != (state.ports.broker, state.ports.registry):
+def _asked(secure: bool, asked: Asked) -> Asked:
+    """ConfigError where an unsecured cluster is asked to leave loopback."""
+    if not secure and (asked.inside or asked.outside):
+        raise ConfigError(
+            Text("only a secured cluster listens beyond loopback.", "仅安全集群可在本机回环之外监听。"),
+            where="--inside" if asked.inside else "--outside",
+            hint=Text("Start it with --secure, in a folder of its own.", "请在新目录中以 --secure 启动。"),
+        )
+    return asked
+
+
+def _ports(home: Path, secure: bool, asked: Asked, before: ClusterState | None) -> Ports:
+    known = before.ports if before else None
+    if not secure:
+        return choose(asked.kafka, asked.registry, known)
+    return secured_ports(asked, known if known and known.internal else remembered(home))
+
+
+def _require_ports(ports: Ports, asked: Asked) -> None:
+    if asked.on(ports) != ports:
         raise ConfigError(
             Text(
-                f"the cluster runs already, with Kafka on port {state.ports.broker} and the registry on {state.ports.registry}.",
-                f"集群已在运行, Kafka 端口 {state.ports.broker}, 注册中心端口 {state.ports.registry}。",
+                f"the cluster runs already, with Kafka on port {ports.broker} and the registry on {ports.registry}"
+                + (f", outside at {ports.outside}." if ports.outside else "."),
+                f"集群已在运行, Kafka 端口 {ports.broker}, 注册中心端口 {ports.registry}"
+                + (f", 对外地址 {ports.outside}。" if ports.outside else "。"),
             ),
             hint=Text("Run 'bus down' first to move it.", "如需更换端口, 请先运行 'bus down'。"),
         )
+
+
+def _certify(home: Path, ports: Ports, now: dt.datetime) -> None:
+    """Certificates for these addresses, renewed where they end soon. Where they cannot be renewed because the authority's key
+    is kept elsewhere, `bus doctor` warns, and a start fails only when they have ended or lack a name."""
+    found = certificates(home / FOLDER, ports.hosts, now=now)
+    broker = read_certificate(found.broker)
+    useless = broker.not_valid_after_utc < now or not valid_for(broker) >= set(ports.hosts)
+    if is_due(found, ports.hosts, now) and (found.authority_key.exists() or useless):
+        renew(found, ports.hosts, now)
+    remember(home, ports)
 
 
 def _let_go(home: Path, state: ClusterState) -> ClusterState:
@@ -163,7 +203,7 @@ def _secured(home: Path, asked: bool) -> bool:
 def _start(home: Path, installed: Installation, ports: Ports, tied: bool) -> ClusterState:
     me = ProcessId.of(os.getpid())
     if ports.internal is not None:
-        certificates(home / FOLDER)
+        _certify(home, ports, dt.datetime.now(dt.UTC))
     launch = Launch(
         home=home,
         owner=me,

@@ -11,7 +11,7 @@ import httpx2 as httpx
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from infra.cluster.ports import HOST, Ports
+from infra.cluster.ports import Ports
 from infra.cluster.schema_registry import COMPATIBILITY
 from infra.cluster.secured import administrator
 from infra.cluster.state import ClusterState, bootstrap_servers, registry_url
@@ -68,7 +68,7 @@ def wait_until_ready(home: Path, state: ClusterState, deadline_s: float) -> None
     settings = settings_of(home, state.ports)
     waiting: list[tuple[str, Callable[[], bool]]] = [
         ("broker", lambda: broker_answers(settings)),
-        ("registry", lambda: _listens(HOST, state.ports.registry) and set_compatibility(url)),
+        ("registry", lambda: _listens(state.ports.inside, state.ports.registry) and set_compatibility(url)),
     ]
     ids = {"broker": state.processes.broker, "registry": state.processes.registry}
     while waiting:

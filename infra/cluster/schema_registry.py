@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from infra.cluster.artefacts import Installation
-from infra.cluster.ports import HOST, Ports
+from infra.cluster.ports import Ports
 
 COMPATIBILITY = "BACKWARD"
 """New readers read old data. The registry's own default is NONE."""
@@ -17,7 +17,7 @@ def prepare(installed: Installation, folder: Path, ports: Ports) -> list[str]:
     # Without the last two H2 answers before it writes, and a kill -9 loses schemas that were acknowledged.
     database = "jdbc:h2:file:./schemas;DB_CLOSE_ON_EXIT=FALSE;WRITE_DELAY=0"
     settings = {
-        "quarkus.http.host": HOST,
+        "quarkus.http.host": ports.inside,
         "quarkus.http.port": ports.registry,
         "quarkus.http.access-log.enabled": "false",
         "quarkus.log.console.enable": "false",

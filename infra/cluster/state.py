@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from infra.cluster.ports import HOST, Ports
+from infra.cluster.ports import Ports
 from infra.cluster.processes import ProcessId
 from schemas.errors import ConfigError
 from schemas.text import Text
@@ -71,12 +71,12 @@ class ClusterState(BaseModel):
 
 def bootstrap_servers(ports: Ports) -> str:
     """The broker's address."""
-    return f"{HOST}:{ports.broker}"
+    return f"{ports.inside}:{ports.broker}"
 
 
 def registry_url(ports: Ports) -> str:
     """The address of the registry's Confluent-compatible API."""
-    return f"http://{HOST}:{ports.registry}/apis/ccompat/v7"
+    return f"http://{ports.inside}:{ports.registry}/apis/ccompat/v7"
 
 
 def read_state(home: Path) -> ClusterState | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from pathlib import Path
 from typing import Literal
@@ -11,6 +12,8 @@ from pydantic import BaseModel, ConfigDict
 
 from infra.cluster.lock import read_lock
 from infra.cluster.processes import ProcessId
+from infra.cluster.renewal import ends_at
+from infra.cluster.secured import FOLDER
 from infra.cluster.state import ClusterState, read_state
 
 Phase = Literal["absent", "stopped", "starting", "running", "dead"]
@@ -43,6 +46,8 @@ class ClusterStatus(BaseModel):
     """The process with which the cluster ends, None if it runs until `down`."""
     uptime_s: float | None = None
     disk_bytes: int = 0
+    certificates_end: dt.datetime | None = None
+    """When the first certificate of a secured cluster ends."""
     processes: tuple[ProcessStatus, ...] = ()
 
 
@@ -56,6 +61,7 @@ def status(home: Path) -> ClusterStatus:
         kafka_version=lock.kafka_version,
         registry_version=lock.registry.version,
         disk_bytes=_disk(home),
+        certificates_end=_certificates_end(home) if state is not None and state.secured else None,
     )
     if state is None or state.processes is None:
         return known
@@ -73,6 +79,14 @@ def status(home: Path) -> ClusterStatus:
             ),
         }
     )
+
+
+def _certificates_end(home: Path) -> dt.datetime | None:
+    """None for files that cannot be read, which `doctor` says more of."""
+    try:
+        return ends_at(home / FOLDER)
+    except (OSError, ValueError):
+        return None
 
 
 def _phase(state: ClusterState | None) -> Phase:

@@ -17,10 +17,12 @@ from infra.control.deadlines.working_days import StateCouncil
 from infra.control.expiry import complete_fences, end_expired
 from infra.control.facts import Fence, GrantApplied
 from infra.control.followed import Followed
+from infra.control.server_certificate import believed_until
 from infra.control.standing.desk import reply
 from infra.control.standing.reply import auto_reply
 from infra.runtime.policy_log import PolicyReader
 from infra.runtime.settings import Settings
+from infra.security.certificates import RENEW
 from infra.security.follow import follow
 from infra.security.reconcile import Held
 from schemas.act import AutoReplied
@@ -45,6 +47,7 @@ def duties(resources: ExitStack) -> tuple[Duty, ...]:
         Duty("replies", 30, lambda s, now: _reply(s, now, acts, policy)),
         Duty("grants", 30, lambda s, now: _grant_approved(s, now, acts, policy)),
         Duty("acls", 15, lambda s, _now: _mend_acls(s, policy)),
+        Duty("certificates", 300, _watch_certificates),
         Duty("deadlines", 60, lambda s, now: _watch_deadlines(s, now, acts, policy)),
     )
 
@@ -96,3 +99,14 @@ def _watch_deadlines(
     found = judge_all(acts.state(settings), policy.state(settings), rules, StateCouncil(), now_ms)
     telemetry.deadlines_seen(found)
     return tuple(d for d in found.due if d.overdue and d.state != "done")
+
+
+def _watch_certificates(settings: Settings, now_ms: int) -> tuple[str, ...]:
+    """Shows until when clients believe the cluster; which certificates end soon."""
+    ends = believed_until(settings)
+    telemetry.certificates_seen(ends)
+    left = {name: at.timestamp() - now_ms / 1000 for name, at in ends.items()}
+    soon = tuple(name for name, seconds in left.items() if seconds < RENEW.total_seconds())
+    for name in soon:
+        telemetry.certificate_ends(name, left[name])
+    return soon

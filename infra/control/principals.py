@@ -103,9 +103,10 @@ def hand_over(settings: Settings, department: str, system: str, to: Path, told: 
     if older:
         _inherit(settings, str(user), max(older, key=_version), told or Silent())
     made = make_users(client, [str(user)])[0]
-    assert settings.bootstrap_servers is not None
+    address = settings.outside_servers or settings.bootstrap_servers
+    assert address is not None
     try:
-        write_credentials(to, made, settings.bootstrap_servers, _authority(settings))
+        write_credentials(to, made, address, _authority(settings))
     except ConfigError:
         remove_users(client, [made.name])  # a password nobody will ever know
         raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import Counter
 from collections.abc import Mapping
 
@@ -33,6 +34,11 @@ _RUNS = counter("bus_controller_runs_total", "Times a duty was done or failed", 
 _TIME = histogram("bus_controller_run_seconds", "Time a duty takes", ["duty"], buckets=BATCH_BUCKETS)
 _DRIFT = counter(
     "bus_acl_drift_total", "ACLs that were not as what is in force wants them, and were mended", ["reason"]
+)
+_CERTIFICATE_END = gauge(
+    "bus_certificate_end_timestamp_seconds",
+    "When the certificate ends that brokers show, and that of the authority we trust; absent without TLS",
+    ["certificate"],
 )
 _SHOWN = 20
 """ACLs told one by one; the others are counted."""
@@ -85,6 +91,17 @@ def acls_mended(found: Drift) -> None:
         )
     for acl in found.missing[:_SHOWN]:
         _log.warning("a missing ACL was added", reason=f"{acl.principal} {acl.operation} {acl.kind} {acl.name}")
+
+
+def certificates_seen(ends: Mapping[str, dt.datetime]) -> None:
+    """Until when clients believe the cluster."""
+    for certificate, at in ends.items():
+        _CERTIFICATE_END.labels(certificate).set(at.timestamp())
+
+
+def certificate_ends(certificate: str, left_s: float) -> None:
+    """One ends soon, or has ended."""
+    _log.warning("a certificate ends soon", reason=certificate, seconds=round(left_s))
 
 
 def clock_jumped(by_ms: int) -> None:

@@ -7,6 +7,7 @@ password: …
 ca: |                    # certificate (PEM) of who signed the brokers' certificates
   -----BEGIN CERTIFICATE-----
 department: shuiwu       # absent for the bus's own users, which have the registry's address instead
+outside: bus.example:9094 # of the user `control` only: what credentials for departments name, where it is another address
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ class Credentials(Model):
     ca: str
     department: Id | None = None
     registry_url: str | None = None
+    outside: str | None = None
 
 
 def read_credentials(path: Path) -> Credentials:

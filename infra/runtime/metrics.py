@@ -37,6 +37,7 @@ LABELS = frozenset(
         "worker",
         "department",
         "duty",
+        "certificate",
     ]
 )
 """Every label name there may be: each has as many values as there are ids, reasons or stages."""

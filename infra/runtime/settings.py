@@ -30,6 +30,8 @@ class Settings(BaseSettings):
     """State of the embedded cluster, adapters and sinks (0700)."""
     bootstrap_servers: str | None = None
     """Addresses of an existing Kafka cluster, instead of the embedded one."""
+    outside_servers: str | None = None
+    """Addresses that credentials handed to departments name, where departments use others than we do."""
     registry_url: str | None = None
     """Address of the registry's Confluent-compatible API."""
     registry_user: str | None = None
@@ -156,6 +158,7 @@ class Settings(BaseSettings):
                 "credentials": file,
                 "bootstrap_servers": self.bootstrap_servers or said.bootstrap_servers,
                 "registry_url": self.registry_url or said.registry_url,
+                "outside_servers": self.outside_servers or said.outside,
                 "security_protocol": "SASL_SSL",
                 "sasl_mechanism": "SCRAM-SHA-512",
                 "sasl_username": said.user,

@@ -13,7 +13,13 @@ from schemas.text import Text
 
 
 def write_credentials(
-    path: Path, user: NewUser, bootstrap_servers: str, authority: str, *, registry_url: str | None = None
+    path: Path,
+    user: NewUser,
+    bootstrap_servers: str,
+    authority: str,
+    *,
+    registry_url: str | None = None,
+    outside: str | None = None,
 ) -> None:
     """Write what `infra.runtime.credentials` reads. ConfigError if the folder cannot be written."""
     own = read_user(user.name)
@@ -25,6 +31,7 @@ def write_credentials(
         "ca": authority,
         "department": own.department if own else None,
         "registry_url": registry_url,
+        "outside": outside,
     }
     try:
         write_private(path, yaml.safe_dump({k: v for k, v in said.items() if v is not None}, sort_keys=False))

@@ -1,7 +1,10 @@
 """bus up, down, status, doctor: the embedded cluster, or the city's own if the settings name one."""
 
+from __future__ import annotations
+
+import datetime as dt
 import shutil
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -9,6 +12,9 @@ from infra.bus.output import confirm, facts, note, table, warn, write
 from infra.bus.session import Session
 from schemas.errors import PermanentError
 from schemas.text import Text
+
+if TYPE_CHECKING:
+    from infra.cluster import ClusterState, UpOptions
 
 
 def add(app: typer.Typer, session: Session) -> None:
@@ -24,8 +30,36 @@ def add(app: typer.Typer, session: Session) -> None:
             "--secure",
             help=say("TLS, passwords, and nothing allowed but by ACL.", "启用 TLS 与口令, 未经 ACL 授权一律拒绝。"),
         ),
+        inside: str = typer.Option(
+            "",
+            metavar="HOST",
+            help=say(
+                "With --secure: where the bus's own processes in other containers find it, instead of on loopback.",
+                "与 --secure 同用: 其他容器中的总线进程访问的地址, 默认仅本机回环。",
+            ),
+            show_default=False,
+        ),
+        outside: str = typer.Option(
+            "",
+            metavar="HOST:PORT",
+            help=say(
+                "With --secure: where departments on other machines find Kafka; it listens on every interface there.",
+                "与 --secure 同用: 其他主机上的部门访问 Kafka 的地址, 在所有网卡上监听。",
+            ),
+            show_default=False,
+        ),
+        foreground: bool = typer.Option(
+            False, "--foreground", help=say("Stay, and stop it at the end.", "在前台运行, 退出时停止集群。")
+        ),
     ) -> None:
-        _up(session, kafka_port or None, registry_port or None, secure)
+        options: UpOptions = {
+            "secure": secure,
+            "kafka_port": kafka_port or None,
+            "registry_port": registry_port or None,
+            "inside": inside or None,
+            "outside": outside or None,
+        }
+        _up(session, options, foreground)
 
     @app.command(rich_help_panel=panel, help=say("Stop the embedded cluster.", "停止内嵌集群。"))
     def down(
@@ -46,7 +80,7 @@ def add(app: typer.Typer, session: Session) -> None:
         _doctor(session)
 
 
-def _up(session: Session, kafka_port: int | None, registry_port: int | None, secure: bool) -> None:
+def _up(session: Session, options: UpOptions, foreground: bool) -> None:
     settings = session.settings()
     if settings.bootstrap_servers:
         from infra.bus.reach import reach
@@ -59,24 +93,51 @@ def _up(session: Session, kafka_port: int | None, registry_port: int | None, sec
         _addresses(session, settings.bootstrap_servers, settings.registry_url)
         return
     from infra.bus.progress import progress
-    from infra.cluster import UNSECURED
-    from infra.cluster import up as start
+    from infra.cluster import read_state, up
 
+    before = read_state(settings.home) if settings.home.is_dir() else None
     with progress(session) as shown:
-        state = start(settings.home, secure=secure, kafka_port=kafka_port, registry_port=registry_port, progress=shown)
+        options["progress"] = shown
+        state = up(settings.home, tied=foreground, **options)
+    _said(session, before, state)
+    if foreground:
+        from infra.bus.foreground import stay
+
+        stay(settings.home)
+
+
+def _said(session: Session, before: ClusterState | None, state: ClusterState) -> None:
+    from infra.cluster import UNSECURED
+
     if not state.secured:
         warn(session, UNSECURED)
-    _addresses(session, state.bootstrap_servers, state.registry_url)
+    if state.secured and before is not None and before.secured and _handed(before) != _handed(state):
+        warn(
+            session,
+            Text(
+                f"Credentials handed out so far name {_handed(before)}; their systems must set "
+                f"BUS_BOOTSTRAP_SERVERS={_handed(state)}, or get new ones.",
+                f"此前发放的凭据所写地址为 {_handed(before)}; 相关系统须设置 "
+                f"BUS_BOOTSTRAP_SERVERS={_handed(state)}, 或重新领取凭据。",
+            ),
+        )
+    _addresses(session, state.bootstrap_servers, state.registry_url, state.ports.outside)
 
 
-def _addresses(session: Session, kafka: str | None, registry: str | None) -> None:
+def _handed(state: ClusterState) -> str:
+    """The address that credentials for departments name."""
+    return str(state.ports.outside or f"{state.ports.inside}:{state.ports.broker}")
+
+
+def _addresses(session: Session, kafka: str | None, registry: str | None, outside: object = None) -> None:
     if session.json:
-        facts(session, {"bootstrap_servers": kafka, "registry_url": registry})
+        more = {"outside": str(outside)} if outside else {}
+        facts(session, {"bootstrap_servers": kafka, "registry_url": registry} | more)
         return
-    table(
-        [session.say("service", "服务"), session.say("address", "地址")],
-        [["Kafka", kafka], [session.say("schema registry", "模式注册中心"), registry]],
-    )
+    rows = [["Kafka", kafka], [session.say("schema registry", "模式注册中心"), registry]]
+    if outside:
+        rows.append([session.say("Kafka, for departments", "Kafka(部门)"), str(outside)])
+    table([session.say("service", "服务"), session.say("address", "地址")], rows)
 
 
 def _down(session: Session, wipe: bool, yes: bool) -> None:
@@ -117,12 +178,32 @@ def _status(session: Session) -> None:
         facts(session, found_here)
     else:
         table([session.say("what", "项目"), session.say("value", "值")], _status_rows(session, found_here))
+    _ending(session, found_here.certificates_end)
     if found_here.phase == "dead":
         raise PermanentError(
             Text("a process of the cluster has died; no data is lost.", "集群进程已退出; 数据未丢失。"),
             where=str(found_here.home),
             hint=Text("Run 'bus up'.", "请运行 'bus up'。"),
         )
+
+
+def _ending(session: Session, ends: dt.datetime | None) -> None:
+    """A word about certificates that end soon."""
+    from infra.security.certificates import RENEW
+
+    now = dt.datetime.now(dt.UTC)
+    if ends is None or ends - now > RENEW:
+        return
+    days = (ends - now).days
+    warn(
+        session,
+        Text(
+            f"Certificates end in {days} days: bus certificates renew",
+            f"证书将在 {days} 天后到期: bus certificates renew",
+        )
+        if ends > now
+        else Text("Certificates have ended: 'bus down', then 'bus up'.", "证书已过期: 先 'bus down' 再 'bus up'。"),
+    )
 
 
 def _status_rows(session: Session, s: Any) -> list[list[Any]]:
@@ -135,6 +216,8 @@ def _status_rows(session: Session, s: Any) -> list[list[Any]]:
         [say("schema registry", "模式注册中心"), f"{s.registry_version} {s.registry_url or ''}".strip()],
         [say("on disk", "占用磁盘"), f"{s.disk_bytes / 1e6:.0f} MB"],
     ]
+    if s.certificates_end is not None:
+        rows.append([say("certificates until", "证书有效期至"), f"{s.certificates_end:%Y-%m-%d}"])
     if s.uptime_s is not None:
         rows.append([say("up for", "已运行"), f"{s.uptime_s:.0f} s"])
     for p in s.processes:

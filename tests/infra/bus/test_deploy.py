@@ -5,13 +5,12 @@ from __future__ import annotations
 import importlib
 import json
 import re
-from pathlib import Path
 
 import yaml
 
 from infra.runtime import metrics
+from tests.infra.bus.compose_file import DEPLOY
 
-DEPLOY = Path(__file__).parents[3] / "infra" / "deploy"
 TELEMETRY = ("producers.telemetry", "stream_apps.exchange.telemetry", "consumers.telemetry", "infra.control.telemetry")
 NAME = re.compile(r"\bbus_[a-z_]+")
 
@@ -56,20 +55,6 @@ def test_panels_do_not_overlap_and_have_ids_of_their_own() -> None:
     board = json.loads((DEPLOY / "grafana/dashboards/exchange-bus.json").read_text(encoding="utf-8"))
     places = [(p["gridPos"]["x"], p["gridPos"]["y"]) for p in board["panels"]]
     assert len(set(places)) == len(places) == len({p["id"] for p in board["panels"]})
-
-
-def test_every_listener_of_the_compose_file_is_on_loopback() -> None:
-    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
-    ports = [port for service in compose["services"].values() for port in service.get("ports", [])]
-    assert ports
-    assert all(port.startswith("127.0.0.1:") for port in ports)
-
-
-def test_every_file_the_compose_file_mounts_exists() -> None:
-    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
-    mounts = [v.split(":")[0] for s in compose["services"].values() for v in s.get("volumes", []) if v.startswith("./")]
-    assert mounts
-    assert all((DEPLOY / mount).is_dir() for mount in mounts)
 
 
 def test_prometheus_finds_its_files_wherever_its_folder_is() -> None:

@@ -50,7 +50,7 @@ def test_secrets_and_folders_that_others_may_enter_are_found(tmp_path: Path) -> 
 
 def test_certificates_that_end_soon_have_ended_or_are_gone_are_told_apart(tmp_path: Path) -> None:
     own = certificates(tmp_path / "security")
-    for days, level in ((10, "ok"), (3600, "warn"), (3660, "fail")):
+    for days, level in ((10, "ok"), (665, "ok"), (675, "warn"), (731, "fail")):
         assert levels(tmp_path, SECURED, NOW + dt.timedelta(days=days))["certificates"] == level
     own.broker.write_text("no certificate")
     assert levels(tmp_path, SECURED)["certificates"] == "fail"

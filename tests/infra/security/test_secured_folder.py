@@ -16,8 +16,8 @@ from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from infra.cluster import ClusterState, doctor, down, running, up
-from infra.cluster.ports import HOST, Ports
+from infra.cluster import ClusterState, UpOptions, doctor, down, running, up
+from infra.cluster.ports import HOST, Outside, Ports, choose
 from infra.cluster.secured import administrator, properties
 from infra.control.principals import hand_over, list_principals
 from infra.runtime.kafka import admin, client_config, consumer_config, producer_config
@@ -97,17 +97,27 @@ def test_after_kill_9_it_is_as_secured_as_before_and_nothing_is_lost(home: Path,
     everything(home, started)
 
 
-def test_after_a_restart_on_other_ports_its_own_users_find_it_and_systems_once_told_where(
-    home: Path, started: Path
-) -> None:
+def test_a_secured_cluster_keeps_its_ports_and_says_who_took_one(home: Path, started: Path) -> None:
     ports = up(home, tied=True).ports
     down(home)
-    with socket.create_server((HOST, ports.broker)), socket.create_server((HOST, ports.registry)):
-        moved = up(home, tied=True)
+    for port in (ports.broker, ports.controller, ports.registry, ports.internal):
+        assert port is not None
+        with socket.create_server((HOST, port)), pytest.raises(ConfigError, match=f"port {port} of this secured"):
+            up(home, tied=True)
+    (home / "cluster.json").unlink()
+    assert up(home, tied=True).ports == ports
+    get_in(Settings(home=home / "no", credentials=started).located())
+
+
+def test_moved_when_asked_to_its_own_users_find_it_and_systems_once_told_where(home: Path, started: Path) -> None:
+    ports = up(home, tied=True).ports
+    down(home)
+    moved = up(home, tied=True, kafka_port=choose(None, None, None).broker)
     assert moved.ports.broker != ports.broker
+    assert moved.ports.registry == ports.registry
     assert Settings(home=home).located().bootstrap_servers == moved.bootstrap_servers
     own = home / "security" / "credentials" / "exchange.yaml"
-    assert Settings(credentials=own).located().registry_url == moved.registry_url
+    assert Settings(credentials=own).located().bootstrap_servers == moved.bootstrap_servers
     told = Settings(home=home / "no", credentials=started, bootstrap_servers=moved.bootstrap_servers).located()
     assert told.sasl_username == "shuiwu~tax~1"
     get_in(told)
@@ -207,3 +217,21 @@ def test_every_listener_is_encrypted_and_nothing_is_allowed_without_an_acl() -> 
     assert "PLAINTEXT" not in " ".join(said.values())
     assert said["allow.everyone.if.no.acl.found"] == "false"
     assert all(a.split("://")[1].startswith(HOST) for a in said["listeners"].split(","))
+
+
+def test_told_to_leave_loopback_only_the_listeners_that_ask_for_passwords_do() -> None:
+    wide = Ports(broker=1, controller=2, registry=3, internal=4, inside="bus", outside=Outside(host="bus.city", port=5))
+    said = properties(wide)
+    places = dict(place.split("://") for place in said["listeners"].split(","))
+    kinds = dict(kind.split(":") for kind in said["listener.security.protocol.map"].split(","))
+    assert {name for name, place in places.items() if not place.startswith(HOST)} == {"CLIENTS", "OUTSIDE"}
+    assert {kinds["CLIENTS"], kinds["OUTSIDE"]} == {"SASL_SSL"}
+    assert "OUTSIDE://bus.city:5" in said["advertised.listeners"]
+    assert "listener.name.outside.scram-sha-512.connections.max.reauth.ms" in said
+
+
+@pytest.mark.parametrize("asked", [{"inside": "bus-inside"}, {"outside": "bus.example:9094"}])
+def test_an_unsecured_cluster_never_leaves_loopback(tmp_path: Path, asked: UpOptions) -> None:
+    with pytest.raises(ConfigError, match="only a secured cluster listens beyond loopback"):
+        up(tmp_path, tied=True, **asked)
+    assert not (tmp_path / "broker").exists()
