@@ -8,7 +8,6 @@ import pytest
 
 from infra.control import apply_contract, revoke, state
 from infra.control.applications.cases import approve, draft, submit
-from infra.control.applications.domains import without_catalogue
 from infra.control.applications.granting import grant_approved
 from infra.control.applications.log import act, read_cases
 from infra.control.applications.shown import show_application
@@ -35,7 +34,7 @@ def test_the_whole_way_of_an_application_needs_no_control_credential_but_to_gran
         return office.as_(desk, name)
 
     draft(at_desk("clerk.sw"), application(id=unique, items=[{"resources": [f"{unique}.r"]}]))
-    submit(at_desk("clerk.sw"), unique, without_catalogue)
+    submit(at_desk("clerk.sw"), unique)
     for who in ("head.sw", "head.sc"):
         approve(at_desk(who), unique)
     name, control = f"{unique}.1", office.as_(secure_cluster.settings, "head.sw")

@@ -109,7 +109,8 @@ def test_a_class_approved_beforehand_is_answered_at_submission_and_granted_with_
     city.sign_policy()
     city.submit()
     assert city.words() == {FREE: None, ASKED: "head.sc"}, "nobody of the provider was asked"
-    city.run("head.sw", "application", "approve", city.word, "--yes")
+    done = city.run("head.sw", "application", "approve", city.word, "--yes")
+    assert (done["blocked"], done["not_granted"]) == ({}, None)
     policy = state(city.cluster.settings)
     live = {g.grant.resource.removeprefix(f"{city.word}."): g for g in policy.grants.values() if city.word in g.topic}
     assert set(live) == {FREE, ASKED}, "what is of another class is not granted"
