@@ -84,7 +84,7 @@ def test_a_department_does_not_ask_for_its_own() -> None:
         ({"resources": ["shuiwu.own"]}, "a: items.0.resources: shuiwu.own", "own"),
         ({"resources": ["scjg.none"]}, "a: items.0.resources", "no contract of 'scjg.none'"),
         ({"resources": ["none.*"]}, "a: items.0.resources", "matches no connected resource"),
-        ({"domain": "base:人口"}, "a: items.0.domain", "gives nothing"),
+        ({"domain": "base:人口"}, "a: items.0.domain", "no entry of the catalogue"),
         ({"resources": ["*.secret"]}, "a: items.0.resources", "gives nothing"),
         ({"resources": ["scjg.a"], "fields": {"nam": "pass"}}, "a: items.0: scjg.a: fields.nam", "no field 'nam'"),
         ({"resources": ["scjg.a"], "fields": {"person": "pass"}}, "a: items.0: scjg.a: fields.person", "not permit"),

@@ -66,6 +66,7 @@ class City:
             home=self.cluster.home,
             BUS_BOOTSTRAP_SERVERS=self.cluster.bootstrap_servers,
             BUS_REGISTRY_URL=self.cluster.registry_url,
+            BUS_KEY_FILE=str(self.cluster.key_file),
             BUS_SIGNERS=str(self.office.folder),
             BUS_IDENTITY=str(self.office.key(person)),
         )
