@@ -31,6 +31,7 @@ from schemas.text import Text
 
 _PARALLEL = 4
 _TIMEOUT = httpx.Timeout(30.0, connect=10.0)
+_STOPPING = Text("Stopping the downloads; what has arrived is kept", "正在停止下载; 已下载的部分将保留")
 _WAITING = Text("Waiting for another download of the same files", "等待另一进程下载相同文件")
 
 
@@ -133,6 +134,8 @@ def _download_all(missing: list[Artefact], repository: str, cache: Path, progres
                 job.result()
         except BaseException:
             given_up.set()
+            with mutex:
+                progress.step(_STOPPING)  # a repository that sends nothing may hold a download up to its timeout
             pool.shutdown(cancel_futures=True)
             raise
 

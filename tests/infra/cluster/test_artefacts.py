@@ -120,6 +120,8 @@ def test_ctrl_c_ends_a_download_at_once_and_the_next_run_resumes(
         while "MB" not in process.stderr.readline().partition("(")[0]:  # a tenth has arrived
             assert process.poll() is None
         process.send_signal(signal.SIGINT)
+        while "Stopping" not in process.stderr.readline():
+            assert process.poll() is None
         server.stall.set()
         process.communicate(timeout=10)
     assert process.returncode != 0
