@@ -17,6 +17,8 @@ from infra.security.certificates import write_private
 from schemas.errors import PermanentError
 from schemas.text import Text
 
+NETWORK_THREADS = 2
+"""Of each listener."""
 _LOG4J = Path(__file__).with_name("log4j2.xml")
 _FORMAT_S = 60.0
 _CONFIG, _DATA = "server.properties", "data"
@@ -57,7 +59,7 @@ def properties(data: str, ports: Ports) -> str:
         "message.max.bytes": 9 << 20,  # clients send up to 8 MB, plus the batch's own bytes
         "log.cleaner.dedupe.buffer.size": 8 << 20,
         "log.segment.delete.delay.ms": 1000,
-        "num.network.threads": 2,
+        "num.network.threads": NETWORK_THREADS,
         "num.io.threads": 4,
     }
     if ports.internal is not None:

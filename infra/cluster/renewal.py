@@ -20,6 +20,7 @@ from confluent_kafka.admin._config import (
 from confluent_kafka.admin._resource import ResourceType
 from cryptography import x509
 
+from infra.cluster.broker import NETWORK_THREADS
 from infra.cluster.exclusive import exclusive
 from infra.cluster.ports import HOST, Ports
 from infra.cluster.progress import Progress
@@ -34,6 +35,9 @@ from schemas.text import Text
 _NODE = "1"
 _TIMEOUT_S = 15.0
 _LOOK_EVERY_S = 0.1
+_LOOKS = 4 * NETWORK_THREADS
+"""Each of a listener's threads reads the key store for itself, and connections go to them in turn: so many connections one
+after the other meet every one, also while others connect."""
 _WAITING = Text("Waiting: 'bus up' works in this folder", "等待: 'bus up' 正在此目录中运行")
 
 
@@ -114,7 +118,7 @@ def _taken_on(home: Path, ports: Ports, found: Certificates) -> tuple[str, ...]:
         raise _not_yet(error.args[0].str()) from error
     serial, until = read_certificate(found.broker).serial_number, time.monotonic() + _TIMEOUT_S
     for name, (host, port) in places.items():
-        while _serial(host, port) != serial:
+        while any(_serial(host, port) != serial for _ in range(_LOOKS)):
             if time.monotonic() > until:
                 raise _not_yet(name)
             time.sleep(_LOOK_EVERY_S)
