@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +26,8 @@ def measure(settings: Settings, resources: int, folder: Path, say: Callable[[str
     """Seconds each step takes for ten departments that ask for `resources` resources of one provider together, on a cluster
     that has nothing else. RuntimeError unless all of it is in force then.
     """
+    folder = folder / "people"
+    shutil.rmtree(folder, ignore_errors=True)
     subscribers = [f"bench.subscriber-{n}" for n in range(SUBSCRIBERS)]
     clerk = _person(settings, folder, subscribers[0], "clerk")
     heads = [_person(settings, folder, department, "head") for department in subscribers]

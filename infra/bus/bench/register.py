@@ -8,6 +8,7 @@ import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from infra.control import apply_files
@@ -35,11 +36,12 @@ def measure(settings: Settings, folder: Path, repetitions: int, say: Callable[[s
     search_ms       of a process that has the register open
     from_log_ms     of one that first asks the log for news, as every command does
     """
-    city = folder / "city"
-    write_sample(city)
-    began = time.monotonic()
-    entries = len(apply_files(settings, [city]))
-    put = time.monotonic() - began
+    with TemporaryDirectory(dir=folder) as beside:
+        city = Path(beside) / "city"
+        write_sample(city)
+        began = time.monotonic()
+        entries = len(apply_files(settings, [city]))
+        put = time.monotonic() - began
     say(f"{entries:,} entries put in {put:.1f} s")
     (settings.home / "register.db").unlink()
     began = time.monotonic()

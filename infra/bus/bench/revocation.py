@@ -122,7 +122,13 @@ def _repetition(parties: Parties, resource: str, found: Found) -> None:
             seen.first(_FIRST_S)  # whoever never got anything would seem to have lost it in time
         time.sleep(_FLOW_S)
         for reason, grant in grants.items():
-            _end(settings, grant, reason, {**readers[reason], "bus deliver": watches[reason]}, found)
+            _end(
+                parties.ordered_by(contract.resource.provider),
+                grant,
+                reason,
+                {**readers[reason], "bus deliver": watches[reason]},
+                found,
+            )
 
 
 def _end(
