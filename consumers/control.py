@@ -14,7 +14,7 @@ from infra.runtime.settings import Settings
 from schemas.desk import ViewShown, shown
 from schemas.errors import ConfigError
 from schemas.ids import POLICY_TOPIC, desk_topic
-from schemas.policy_log import GrantInForce, PolicyState
+from schemas.policy_state import GrantInForce, PolicyState
 from schemas.text import Text
 
 _LOOK_EVERY_S = 0.02

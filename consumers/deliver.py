@@ -20,7 +20,7 @@ from consumers.sink import Sink
 from consumers.subscriber import GrantEnd, Subscriber
 from infra.runtime.settings import Settings
 from schemas.errors import BusError, PermanentError, TransientError
-from schemas.policy_log import GrantInForce
+from schemas.policy_state import GrantInForce
 from schemas.text import Text
 
 Until = Literal["ended", "caught_up"]

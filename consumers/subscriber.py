@@ -16,7 +16,7 @@ from consumers.view import View, view_of
 from consumers.view_codec import ViewDecoder
 from infra.runtime.settings import Settings
 from schemas.errors import PermanentError
-from schemas.policy_log import GrantInForce
+from schemas.policy_state import GrantInForce
 from schemas.text import Text
 
 MAX_RECORDS = 10_000

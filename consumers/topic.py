@@ -12,7 +12,7 @@ from consumers.view import Origin
 from infra.runtime.kafka import admin, consumer_config
 from infra.runtime.settings import Settings
 from schemas.ids import own_groups
-from schemas.policy_log import GrantInForce
+from schemas.policy_state import GrantInForce
 
 _TIMEOUT_S = 10.0
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from consumers.naming import column_names, table_name
 from schemas.avro_types import AvroType, logical, primitive, without_null
 from schemas.desk import ViewShown
-from schemas.policy_log import GrantInForce
+from schemas.policy_state import GrantInForce
 from schemas.view_event import HASHED_KEY
 
 Kind = Literal[

@@ -15,15 +15,8 @@ from pydantic import ValidationError
 from schemas.avro_types import without_null
 from schemas.contract import Contract
 from schemas.errors import PermanentError
-from schemas.policy_log import (
-    ContractPublished,
-    GrantEnded,
-    GrantFenced,
-    GrantInForce,
-    GrantOpened,
-    PolicyEvent,
-    PolicyState,
-)
+from schemas.policy_log import ContractPublished, GrantEnded, GrantFenced, GrantOpened, PolicyEvent
+from schemas.policy_state import GrantInForce, PolicyState
 from schemas.text import Text
 from schemas.validation import Model
 

@@ -25,7 +25,7 @@ from infra.security.handing_over import write_credentials
 from infra.security.principals import NewUser, list_users, make_users
 from infra.security.quotas import DESK, EVERYBODY, UNBOUNDED
 from infra.security.reconcile import Drift, drift, held, repair
-from schemas.policy_log import PolicyState
+from schemas.policy_state import PolicyState
 
 FOLDER = "security"
 """In the state folder: certificates, and credentials of the bus's own users."""

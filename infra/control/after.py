@@ -9,7 +9,7 @@ from itertools import chain
 from infra.control.contracts import Contracts
 from schemas.combination_rule import CombinationRule
 from schemas.grant import Grant
-from schemas.policy_log import GrantInForce
+from schemas.policy_state import GrantInForce
 from stream_apps.policy.combination import broken, refusal
 from stream_apps.policy.in_force import Suspension, view_in_force
 from stream_apps.policy.together import Held, Shown, check_together

@@ -5,7 +5,7 @@ from __future__ import annotations
 from schemas.approval import Approval
 from schemas.errors import ConfigError
 from schemas.grant import Grant
-from schemas.policy_log import GrantInForce
+from schemas.policy_state import GrantInForce
 from schemas.text import Text
 
 

@@ -9,7 +9,7 @@ from infra.control.revoke import end_chosen
 from infra.control.who_may import Verb
 from infra.runtime.settings import Settings
 from schemas.errors import ConfigError
-from schemas.policy_log import GrantInForce, PolicyState
+from schemas.policy_state import GrantInForce, PolicyState
 from schemas.text import Text
 
 

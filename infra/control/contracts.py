@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from schemas.contract import Contract
-from schemas.policy_log import ContractInForce
+from schemas.policy_state import ContractInForce
 
 
 @dataclass(frozen=True, slots=True)

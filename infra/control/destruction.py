@@ -9,7 +9,7 @@ from consumers.control import GrantWatch
 from infra.runtime.settings import Settings
 from schemas.act import Deed, Destroyed, Rectified
 from schemas.errors import ConfigError
-from schemas.policy_log import GrantInForce
+from schemas.policy_state import GrantInForce
 from schemas.text import Text
 
 Do = Callable[[Settings, Deed], object]

@@ -26,7 +26,7 @@ from infra.security.certificates import RENEW
 from infra.security.follow import follow
 from infra.security.reconcile import Held
 from schemas.act import AutoReplied
-from schemas.policy_log import PolicyState
+from schemas.policy_state import PolicyState
 
 BY = "bus controller"
 """Who the control log says ended a grant."""

@@ -17,7 +17,8 @@ from infra.runtime.settings import Settings
 from infra.runtime.turn import Overtaken
 from schemas.clock import end_of_day_ms
 from schemas.ids import source_topic
-from schemas.policy_log import GrantEnded, GrantInForce, PolicyState
+from schemas.policy_log import GrantEnded
+from schemas.policy_state import GrantInForce, PolicyState
 
 _ATTEMPTS = 5
 

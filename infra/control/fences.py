@@ -30,7 +30,8 @@ from infra.security.follow import guarded
 from infra.security.reconcile import withdraw
 from schemas.errors import TransientError
 from schemas.ids import POLICY_TOPIC, source_topic
-from schemas.policy_log import Event, GrantFenced, GrantInForce
+from schemas.policy_log import Event, GrantFenced
+from schemas.policy_state import GrantInForce
 from schemas.text import Text
 
 SILENCE_S = 3.0

@@ -18,7 +18,8 @@ from infra.runtime.turn import Overtaken
 from schemas.clock import shanghai_date
 from schemas.errors import ConfigError, TransientError
 from schemas.key_ring import AnnouncedKey, KeyRing, MasterSecret, Suite
-from schemas.policy_log import GrantInForce, KeysAnnounced, PolicyState
+from schemas.policy_log import KeysAnnounced
+from schemas.policy_state import GrantInForce, PolicyState
 from schemas.sealed import SealKey
 from schemas.text import Text
 from stream_apps.policy import compile_view, derive_keys

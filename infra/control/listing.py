@@ -10,7 +10,7 @@ from infra.runtime.policy_log import PolicyReader
 from infra.runtime.settings import Settings
 from infra.runtime.signers import Signers, signers_of
 from schemas.clock import start_of_day_ms
-from schemas.policy_log import GrantInForce, PolicyState
+from schemas.policy_state import GrantInForce, PolicyState
 from schemas.text import Text
 from stream_apps.policy.in_force import Suspension, view_in_force
 

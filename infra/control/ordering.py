@@ -14,7 +14,7 @@ from infra.runtime.settings import Settings
 from infra.runtime.signers import NOBODY, Signers, signers_of
 from schemas.errors import ConfigError
 from schemas.order import Capacity, Done, Ordered, order_text
-from schemas.policy_log import GrantInForce, PolicyState
+from schemas.policy_state import GrantInForce, PolicyState
 from schemas.signature import key_id
 
 

@@ -20,7 +20,7 @@ from schemas.contract import Contract
 from schemas.errors import ConfigError
 from schemas.grant import Grant
 from schemas.ids import grant_topic, source_topic
-from schemas.policy_log import ContractInForce, GrantInForce, PolicyState
+from schemas.policy_state import ContractInForce, GrantInForce, PolicyState
 from schemas.signature import ChangeSigned, contract_change
 from schemas.text import Text
 from schemas.view_event import fingerprint

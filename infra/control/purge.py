@@ -19,7 +19,7 @@ from confluent_kafka.admin._resource import ResourceType
 from infra.control.topics import PURGEABLE, refused
 from infra.runtime.kafka import passes
 from schemas.ids import grant_topic
-from schemas.policy_log import GrantInForce
+from schemas.policy_state import GrantInForce
 
 Before = dict[tuple[str, int], int]
 """Offset before which a partition is purged; `OFFSET_END`: whatever it holds."""

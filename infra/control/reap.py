@@ -13,7 +13,7 @@ from infra.control.workers import Place
 from infra.runtime.kafka import admin
 from infra.runtime.settings import Settings
 from schemas.ids import source_topic
-from schemas.policy_log import GrantInForce
+from schemas.policy_state import GrantInForce
 from schemas.text import Text
 
 KEEP_S = 7 * 24 * 3600.0

@@ -27,7 +27,8 @@ from schemas.clock import shanghai_date
 from schemas.errors import ConfigError
 from schemas.ids import grant_topic, subject
 from schemas.order import Capacity
-from schemas.policy_log import GrantInForce, GrantOpened, PolicyState, SuspensionLifted
+from schemas.policy_log import GrantOpened, SuspensionLifted
+from schemas.policy_state import GrantInForce, PolicyState
 from schemas.text import Text
 from stream_apps.policy.in_force import Suspension, view_in_force
 from stream_apps.policy.view import View

@@ -22,7 +22,8 @@ from schemas.clock import shanghai_date
 from schemas.errors import ConfigError
 from schemas.ids import source_topic
 from schemas.order import Capacity
-from schemas.policy_log import FOR_GOOD, EndReason, GrantEnded, GrantInForce, PolicyState
+from schemas.policy_log import FOR_GOOD, EndReason, GrantEnded
+from schemas.policy_state import GrantInForce, PolicyState
 from schemas.text import Text
 
 _ATTEMPTS = 5

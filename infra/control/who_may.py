@@ -17,7 +17,7 @@ from infra.control.applications.filing_rules import FILERS
 from infra.runtime.orders import lets_go_on
 from infra.runtime.signers import BUREAU, Person, Signers
 from schemas.order import LIFTS, Capacity
-from schemas.policy_log import GrantInForce, PolicyState
+from schemas.policy_state import GrantInForce, PolicyState
 from schemas.text import Text
 
 Verb = Literal["suspend", "resume", "revoke", "terminate", "terminate_widely"]

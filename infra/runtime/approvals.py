@@ -14,7 +14,7 @@ from infra.runtime.orders import went_on
 from infra.runtime.signers import Signers
 from schemas.approval import Approval, Countersign, Side, approval_text, standing_text
 from schemas.contract import Contract
-from schemas.policy_log import GrantInForce
+from schemas.policy_state import GrantInForce
 from schemas.text import Text
 
 Word = Literal["unsigned", "wrong_signature", "not_a_signer", "one_hand", "not_resumed"]

@@ -17,7 +17,8 @@ from infra.runtime.registry import Registry
 from infra.runtime.settings import Settings
 from schemas.desk import Desk, Entry, ViewShown, concerned, decode, encode, missing, shown
 from schemas.ids import desk_topic, own_groups
-from schemas.policy_log import Event, GrantOpened, PolicyState
+from schemas.policy_log import Event, GrantOpened
+from schemas.policy_state import PolicyState
 
 _THREADS = 8
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from infra.runtime.signers import BUREAU, Person, Signers
 from schemas.order import LIFTS, Capacity, Done, Ordered, held, order_text
-from schemas.policy_log import GrantInForce
+from schemas.policy_state import GrantInForce
 
 
 def lets_go_on(person: Person, one: Capacity, subscriber: str, provider: str | None, signers: Signers) -> bool:

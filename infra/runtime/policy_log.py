@@ -14,7 +14,8 @@ from infra.runtime.log import LogReader
 from infra.runtime.settings import Settings
 from infra.runtime.turn import Turn
 from schemas.ids import POLICY_TOPIC
-from schemas.policy_log import Event, PolicyState, decode, encode
+from schemas.policy_log import Event, decode, encode
+from schemas.policy_state import PolicyState
 
 CONTROL_TRANSACTION = "bus.control"
 """transactional.id of whoever changes the log: the newest command fences every earlier one that is still running."""

@@ -27,7 +27,7 @@ from schemas.ids import (
     quarantine_topic,
     source_topic,
 )
-from schemas.policy_log import PolicyState
+from schemas.policy_state import PolicyState
 from schemas.text import Text
 
 CONTROL = "control"

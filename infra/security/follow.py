@@ -8,7 +8,7 @@ from infra.runtime.settings import Settings
 from infra.security.acls import wanted
 from infra.security.principals import list_users, users_by_department
 from infra.security.reconcile import Drift, drift, held, repair
-from schemas.policy_log import PolicyState
+from schemas.policy_state import PolicyState
 
 
 def guarded(settings: Settings) -> bool:

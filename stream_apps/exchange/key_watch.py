@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from schemas.errors import BusError
 from schemas.key_ring import KeyRing
-from schemas.policy_log import PolicyState
+from schemas.policy_state import PolicyState
 from stream_apps.exchange import telemetry
 from stream_apps.exchange.views import lacking
 from stream_apps.exchange.worker import Exchange

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 
 from infra.runtime.policy_log import PolicyReader
-from schemas.policy_log import PolicyState
+from schemas.policy_state import PolicyState
 
 _POLL_S = 0.02
 """Also how long a question to the thread may wait."""

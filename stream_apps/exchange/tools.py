@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from schemas.policy_log import PolicyState
+from schemas.policy_state import PolicyState
 from stream_apps.exchange.gaps import KeyHash
 from stream_apps.exchange.outbox import Output
 from stream_apps.exchange.views import RuleBook

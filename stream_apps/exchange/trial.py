@@ -18,7 +18,7 @@ from typing import NoReturn
 from infra.runtime.custodian import held_keys
 from infra.runtime.registry import Registry
 from infra.runtime.settings import Settings
-from schemas.policy_log import ContractInForce, PolicyState
+from schemas.policy_state import ContractInForce, PolicyState
 from stream_apps.exchange.gaps import GapWatch, KeyHash
 from stream_apps.exchange.judge import judge
 from stream_apps.exchange.views import Lane, RuleBook, Rules

@@ -14,7 +14,7 @@ from schemas.contract import Contract
 from schemas.errors import ConfigError, PermanentError
 from schemas.ids import source_topic, subject
 from schemas.key_ring import KeyRing
-from schemas.policy_log import ContractInForce, GrantInForce, PolicyState
+from schemas.policy_state import ContractInForce, GrantInForce, PolicyState
 from schemas.text import Text
 from stream_apps.policy import Suspension, View, ViewKeys, derive_keys, view_in_force
 

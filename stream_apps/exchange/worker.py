@@ -20,7 +20,7 @@ from schemas.errors import TransientError
 from schemas.evidence import Stretch
 from schemas.ids import resource_of, source_topic
 from schemas.key_ring import KeyRing
-from schemas.policy_log import ContractInForce, PolicyState
+from schemas.policy_state import ContractInForce, PolicyState
 from stream_apps.exchange import telemetry
 from stream_apps.exchange.ahead import Ahead, Basis, Judgement
 from stream_apps.exchange.breaker import Breaker

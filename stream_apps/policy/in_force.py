@@ -13,7 +13,7 @@ from schemas.avro_types import logical, primitive, without_null
 from schemas.contract import Contract
 from schemas.errors import BusError
 from schemas.paths import Path, parse_path, path_text
-from schemas.policy_log import GrantInForce
+from schemas.policy_state import GrantInForce
 from schemas.text import Text
 from stream_apps.policy.compile import compile_view
 from stream_apps.policy.view import View

@@ -21,7 +21,7 @@ from schemas.desk import shown
 from schemas.errors import PermanentError
 from schemas.grant import Grant
 from schemas.keys import key_text
-from schemas.policy_log import GrantInForce
+from schemas.policy_state import GrantInForce
 from schemas.view_event import HASHED_KEY, view_event_schema
 
 CODE = {"name": "code", "type": "string"}

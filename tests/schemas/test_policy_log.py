@@ -20,13 +20,13 @@ from schemas.policy_log import (
     GrantFenced,
     GrantOpened,
     KeysAnnounced,
-    PolicyState,
     RulePublished,
     RuleWithdrawn,
     SuspensionLifted,
     decode,
     encode,
 )
+from schemas.policy_state import PolicyState
 from schemas.signature import ChangeSigned, Signature
 from tests.schemas.contracts import avro_contract, grant_document
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from schemas.errors import ConfigError
 from schemas.grant import parse_grant
-from schemas.policy_log import ContractPublished, GrantEnded, GrantFenced, GrantOpened, PolicyState
+from schemas.policy_log import ContractPublished, GrantEnded, GrantFenced, GrantOpened
+from schemas.policy_state import PolicyState
 from tests.schemas.contracts import avro_contract, grant_document
 
 RESOURCES = ("w.a", "w.b")

@@ -22,7 +22,7 @@ from schemas.approval import Approval, Countersign
 from schemas.clock import shanghai_date
 from schemas.errors import ConfigError
 from schemas.grant import Grant
-from schemas.policy_log import GrantInForce, PolicyState
+from schemas.policy_state import GrantInForce, PolicyState
 from schemas.text import Text
 from stream_apps.policy import compile_view
 

@@ -17,7 +17,7 @@ from infra.runtime.settings import Settings
 from infra.runtime.signers import Signers, signers_of
 from schemas.approval import Side
 from schemas.clock import end_of_day_ms
-from schemas.policy_log import GrantInForce, PolicyState
+from schemas.policy_state import GrantInForce, PolicyState
 
 GrantStatus = Literal["open", "approved", "refused", "withdrawn", "granted", "suspended", "terminated", "expired"]
 """open, approved, refused, withdrawn: as the acts say. The others: what the control log says of the grant."""

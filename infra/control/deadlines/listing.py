@@ -12,7 +12,7 @@ from infra.control.deadlines.due import Due, due_in, late_first
 from infra.control.deadlines.rules import Rules, read_rules
 from infra.control.deadlines.working_days import Calendar, MissingYear, StateCouncil
 from infra.runtime.settings import Settings
-from schemas.policy_log import GrantInForce, PolicyState
+from schemas.policy_state import GrantInForce, PolicyState
 
 
 @dataclass(frozen=True, slots=True)

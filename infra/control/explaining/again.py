@@ -19,7 +19,7 @@ from schemas.codec import ChangeDecoder, codec_for
 from schemas.errors import PermanentError
 from schemas.ids import source_topic, subject
 from schemas.key_ring import KeyRing
-from schemas.policy_log import ContractInForce, GrantInForce, PolicyState
+from schemas.policy_state import ContractInForce, GrantInForce, PolicyState
 from schemas.text import Text
 from stream_apps.policy import Outcome, Suspension, View, ViewKeys, derive_keys, evaluate, view_in_force
 

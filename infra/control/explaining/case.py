@@ -20,7 +20,7 @@ from schemas.evidence import Stretch
 from schemas.grant import MaskUse
 from schemas.ids import source_topic
 from schemas.key_ring import KeyRing
-from schemas.policy_log import GrantInForce, PolicyState
+from schemas.policy_state import GrantInForce, PolicyState
 from schemas.text import Text
 from stream_apps.policy import Suspension
 

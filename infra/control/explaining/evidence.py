@@ -11,7 +11,8 @@ from infra.runtime.log import LogReader
 from infra.runtime.settings import Settings
 from schemas.evidence import Stretch, place_key, read_stretch
 from schemas.ids import DEAD_LETTER_TOPIC, EVIDENCE_TOPIC, POLICY_TOPIC
-from schemas.policy_log import PolicyState, decode
+from schemas.policy_log import decode
+from schemas.policy_state import PolicyState
 
 _CLOCKS_DIFFER_MS = 3_600_000
 """A record's time is its writer's clock; evidence of it is looked for from so long before."""

@@ -11,7 +11,7 @@ import pytest
 from infra.bus.main import main
 from infra.control.applications.case import Cases
 from infra.control.deadlines import listing
-from schemas.policy_log import PolicyState
+from schemas.policy_state import PolicyState
 from tests.infra.control.deadlines.cases import case, item, ms, step
 
 LATE = case(step("2026-11-02", "submitted"), items=(item("a.1"), item("a.2", provider="gongan")), name="a")

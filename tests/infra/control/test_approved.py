@@ -9,7 +9,7 @@ import pytest
 from infra.control.approved import approval_for
 from schemas.approval import Approval, Countersign
 from schemas.errors import ConfigError
-from schemas.policy_log import GrantInForce
+from schemas.policy_state import GrantInForce
 from schemas.signature import Signature
 from tests.infra.control.world import grant
 

@@ -22,7 +22,7 @@ from infra.control.destruction import confirm_destroyed, confirm_rectified
 from infra.runtime.settings import Settings
 from schemas.act import Deed
 from schemas.errors import ConfigError
-from schemas.policy_log import GrantInForce
+from schemas.policy_state import GrantInForce
 from tests.conftest import Cluster
 from tests.infra.control.world import NOW, Worker, contract, grant
 

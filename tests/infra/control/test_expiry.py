@@ -20,7 +20,8 @@ from infra.control.duties import BY, duties
 from infra.control.expiry import complete_fences, end_expired
 from infra.runtime.policy_log import ControlLog, append
 from schemas.clock import end_of_day_ms
-from schemas.policy_log import GrantEnded, PolicyState
+from schemas.policy_log import GrantEnded
+from schemas.policy_state import PolicyState
 from tests.conftest import Cluster
 from tests.infra.control.world import NOW, Worker, contract, grant, wait_for
 

@@ -15,7 +15,8 @@ from schemas.contract import Contract, parse_contract
 from schemas.errors import ConfigError
 from schemas.grant import Grant
 from schemas.ids import grant_topic
-from schemas.policy_log import ContractPublished, GrantEnded, GrantOpened, PolicyState, RulePublished, RuleWithdrawn
+from schemas.policy_log import ContractPublished, GrantEnded, GrantOpened, RulePublished, RuleWithdrawn
+from schemas.policy_state import PolicyState
 from schemas.signature import Signature, contract_change, key_id
 from schemas.view_event import fingerprint
 from tests.infra.control.test_plan import TODAY

@@ -9,7 +9,8 @@ import pytest
 from infra.control.keys import announcements, without_keys
 from schemas.errors import ConfigError
 from schemas.key_ring import KeyRing, MasterSecret
-from schemas.policy_log import GrantEnded, PolicyState
+from schemas.policy_log import GrantEnded
+from schemas.policy_state import PolicyState
 from tests.infra.control.test_plan import KEYED, TODAY, with_contract, with_grant
 from tests.infra.control.world import contract, grant
 

@@ -12,7 +12,7 @@ from infra.control.ordering import proves
 from infra.control.resume import StillSuspended
 from infra.runtime.settings import Settings
 from schemas.errors import ConfigError
-from schemas.policy_log import GrantInForce
+from schemas.policy_state import GrantInForce
 from tests.conftest import Cluster
 from tests.infra.control.applications.office import Office
 from tests.infra.control.world import NOW, contract, grant

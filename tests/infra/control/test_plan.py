@@ -13,7 +13,8 @@ from schemas.contract import Contract, parse_contract
 from schemas.errors import ConfigError
 from schemas.grant import Grant
 from schemas.ids import grant_topic, source_topic
-from schemas.policy_log import ContractPublished, GrantEnded, GrantOpened, PolicyState
+from schemas.policy_log import ContractPublished, GrantEnded, GrantOpened
+from schemas.policy_state import PolicyState
 from schemas.view_event import fingerprint
 from tests.infra.control.world import contract, grant
 

@@ -11,7 +11,7 @@ import pytest
 from infra.runtime.approvals import doubt
 from infra.runtime.signers import NOBODY
 from schemas.approval import Approval, StandingItem
-from schemas.policy_log import GrantInForce
+from schemas.policy_state import GrantInForce
 from tests.infra.control.world import contract, grant
 from tests.kit.approving import Office
 

@@ -10,7 +10,7 @@ import pytest
 from infra.runtime.approvals import doubt
 from infra.runtime.signers import NOBODY
 from schemas.order import Capacity, Done, Ordered, Resumption, order_text
-from schemas.policy_log import GrantInForce
+from schemas.policy_state import GrantInForce
 from tests.infra.control.world import NOW, contract, grant
 from tests.kit.approving import Office
 

@@ -8,7 +8,8 @@ import pytest
 
 from infra.security.acls import APPLICATIONS, CONTROL, EXCHANGE, Acl, wanted
 from schemas.errors import ConfigError
-from schemas.policy_log import ContractPublished, Event, GrantEnded, GrantOpened, PolicyState
+from schemas.policy_log import ContractPublished, Event, GrantEnded, GrantOpened
+from schemas.policy_state import PolicyState
 from tests.infra.control.world import contract_source, grant
 
 USERS = {"scjg": ["scjg.main", "scjg.gateway"], "shuiwu": ["shuiwu.tax"], "wjw": ["wjw.main"]}

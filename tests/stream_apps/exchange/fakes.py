@@ -15,7 +15,8 @@ from schemas.errors import TransientError
 from schemas.grant import parse_grant
 from schemas.ids import DEAD_LETTER_TOPIC, source_topic
 from schemas.key_ring import KeyRing, MasterSecret
-from schemas.policy_log import ContractPublished, GrantEnded, GrantOpened, PolicyState
+from schemas.policy_log import ContractPublished, GrantEnded, GrantOpened
+from schemas.policy_state import PolicyState
 from schemas.text import Text
 from schemas.view_event import fingerprint
 from stream_apps.exchange.gaps import KeyHash

@@ -17,7 +17,8 @@ from schemas.codec.avro_tree import expand
 from schemas.contract import Contract, parse_contract
 from schemas.errors import ConfigError
 from schemas.grant import parse_grant
-from schemas.policy_log import ContractPublished, GrantOpened, PolicyState
+from schemas.policy_log import ContractPublished, GrantOpened
+from schemas.policy_state import PolicyState
 from stream_apps.policy import Suspension, View, compile_view, evaluate, view_in_force
 from tests.kit.avro_strategies import values
 from tests.schemas.contracts import avro_contract, grant_document

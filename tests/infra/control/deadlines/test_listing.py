@@ -9,7 +9,8 @@ from infra.control.deadlines.listing import check_calendar, judge_all
 from infra.control.deadlines.rules import STATUTE
 from infra.control.deadlines.working_days import MissingYear
 from schemas.approval import Approval, Countersign
-from schemas.policy_log import GrantEnded, GrantOpened, PolicyState
+from schemas.policy_log import GrantEnded, GrantOpened
+from schemas.policy_state import PolicyState
 from schemas.signature import Signature
 from tests.infra.control.deadlines.cases import CALENDAR, case, item, ms, step
 

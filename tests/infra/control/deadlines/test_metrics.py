@@ -10,7 +10,7 @@ from infra.control.deadlines.listing import judge_all
 from infra.control.deadlines.rules import STATUTE
 from infra.runtime import metrics
 from schemas.clock import end_of_day_ms
-from schemas.policy_log import PolicyState
+from schemas.policy_state import PolicyState
 from tests.infra.control.deadlines.cases import CALENDAR, case, item, ms, step
 
 
