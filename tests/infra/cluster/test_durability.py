@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import stat
 from collections.abc import Iterator
@@ -12,11 +11,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from infra.cluster import ClusterState, doctor, down, status, up
+from infra.cluster import doctor, down, status, up
 from infra.cluster.ports import HOST
 from schemas.errors import ConfigError
 from tests.conftest import Cluster
 from tests.infra.cluster.traffic import create, produce, read, register, registered
+from tests.kit.power_cut import kill_9
 
 RECORDS = 3000
 
@@ -27,16 +27,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("durable") / "数据 交换"
     yield folder
     down(folder)
-
-
-def kill_9(state: ClusterState) -> None:
-    """Broker and registry, at once, as a power cut would."""
-    assert state.processes is not None
-    victims = [psutil.Process(state.processes.broker.pid), psutil.Process(state.processes.registry.pid)]
-    guard = psutil.Process(state.processes.guard.pid)
-    for victim in victims:
-        victim.send_signal(signal.SIGKILL)
-    assert psutil.wait_procs([*victims, guard], timeout=10)[1] == []
 
 
 def test_kill_9_of_both_loses_nothing_that_was_acknowledged(home: Path, unique: str) -> None:

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import secrets
 import shutil
-import signal
 import socket
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from infra.cluster import ClusterState, UpOptions, doctor, down, running, up
+from infra.cluster import UpOptions, doctor, down, running, up
 from infra.cluster.ports import HOST, Outside, Ports, choose
 from infra.cluster.secured import administrator, properties
 from infra.control.principals import hand_over, list_principals
@@ -25,6 +23,7 @@ from infra.runtime.settings import Settings
 from infra.security.certificates import certificates
 from infra.security.reconcile import held
 from schemas.errors import ConfigError
+from tests.kit.power_cut import kill_9
 
 TOPIC = "bus.kept"
 RECORDS = 200
@@ -77,15 +76,6 @@ def everything(home: Path, file: Path) -> None:
     get_in(Settings(home=home / "no", credentials=file).located())
     with pytest.raises(KafkaException):
         get_in(here.model_copy(update={"security_protocol": "PLAINTEXT"}))
-
-
-def kill_9(state: ClusterState) -> None:
-    assert state.processes is not None
-    victims = [psutil.Process(state.processes.broker.pid), psutil.Process(state.processes.registry.pid)]
-    guard = psutil.Process(state.processes.guard.pid)
-    for victim in victims:
-        victim.send_signal(signal.SIGKILL)
-    assert psutil.wait_procs([*victims, guard], timeout=10)[1] == []
 
 
 def test_after_kill_9_it_is_as_secured_as_before_and_nothing_is_lost(home: Path, started: Path) -> None:
