@@ -8,31 +8,31 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from consumers.sink import Sink
-from consumers.sinks.postgresql.settings import PostgresqlSettings
-from consumers.sinks.postgresql.sink import PostgresqlSink
-from consumers.sinks.sqlite.settings import SqliteSettings
-from consumers.sinks.sqlite.sink import SqliteSink
 from schemas.errors import ConfigError
 from schemas.text import Text
 
+# Each maker imports its own sink: nobody loads a driver, or Arrow, for a sink that is not used.
+
 
 def _sqlite(url: str) -> Sink:
-    path = url.removeprefix("sqlite:")
-    if not path:
-        raise ConfigError(
-            Text("a SQLite sink names a file.", "SQLite 目标须指明文件。"),
-            where="sqlite:",
-            hint=Text("For example sqlite:delivery/shuiwu.db.", "例如 sqlite:delivery/shuiwu.db。"),
-        )
-    return SqliteSink(SqliteSettings(path=Path(path)))
+    from consumers.sinks.sqlite.settings import SqliteSettings
+    from consumers.sinks.sqlite.sink import SqliteSink
+
+    return SqliteSink(SqliteSettings(path=_path(url, "sqlite:delivery/shuiwu.db")))
 
 
 def _postgresql(url: str) -> Sink:
+    from consumers.sinks.postgresql.settings import PostgresqlSettings
+    from consumers.sinks.postgresql.sink import PostgresqlSink
+
     return PostgresqlSink(PostgresqlSettings(url=SecretStr(url)))
 
 
 SINKS: dict[str, Callable[[str], Sink]] = {"sqlite": _sqlite, "postgresql": _postgresql}
 """What stands before the first `:` of a sink's address -> how to make it."""
+
+_PATHS = frozenset({"sqlite"})
+"""Kinds whose address is a path: nothing in it is a secret."""
 
 
 def sink_for(url: str) -> Sink:
@@ -50,8 +50,20 @@ def sink_for(url: str) -> Sink:
 def shown(url: str) -> str:
     """A sink's address for people and reports: without user, password and parameters."""
     kind, _, rest = url.partition(":")
-    if kind == "sqlite":
+    if kind in _PATHS:
         return url
     return (
         f"{kind}:{'//' if rest.startswith('//') else ''}{rest.rpartition('@')[2].removeprefix('//').partition('?')[0]}"
     )
+
+
+def _path(url: str, example: str) -> Path:
+    """The path of a `kind:PATH` address."""
+    kind, _, path = url.partition(":")
+    if not path:
+        raise ConfigError(
+            Text(f"a sink of kind {kind} names a path.", f"{kind} 类型的目标须指明路径。"),
+            where=f"{kind}:",
+            hint=Text(f"For example {example}.", f"例如 {example}。"),
+        )
+    return Path(path)

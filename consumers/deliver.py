@@ -15,9 +15,9 @@ from consumers import telemetry
 from consumers.catalogue import shown, sink_for
 from consumers.control import GrantWatch
 from consumers.events import Batch
+from consumers.grant_reader import GrantEnd, GrantReader
 from consumers.report import DeliveryReport, Tally
-from consumers.sink import Sink
-from consumers.subscriber import GrantEnd, Subscriber
+from consumers.sink import RetryLater, Sink, Tended
 from infra.runtime.settings import Settings
 from schemas.errors import BusError, PermanentError, TransientError
 from schemas.policy_state import GrantInForce
@@ -151,50 +151,55 @@ class Delivery:
         """From opening topic and sink to the end of the grant, of the topic, or to `stop`."""
         sink = self._sink
         try:
-            with Subscriber(self._settings, self._grant_id, watch=self._watch) as subscriber:
-                self._grant = subscriber.grant
-                held = sink.open(subscriber.view, rebuild=self._rebuild)
+            with GrantReader(self._settings, self._grant_id, watch=self._watch) as reader:
+                self._grant = reader.grant
+                held = sink.open(reader.view, rebuild=self._rebuild)
                 self._rebuild = False  # done, and durable: a retry goes on
                 self._tally.opened(held)
                 if not any(held.positions.values()):
-                    telemetry.rebuilt(self._grant_id, subscriber.grant.topic, subscriber.grant.generation)
-                subscriber.start(held.positions)
-                return self._pump(subscriber, sink)
+                    telemetry.rebuilt(self._grant_id, reader.grant.topic, reader.grant.generation)
+                reader.start(held.positions)
+                end = self._pump(reader, sink)
+                if isinstance(sink, Tended):
+                    sink.tend(ending=True)
+                return end
         finally:
             sink.close()
 
-    def _pump(self, subscriber: Subscriber, sink: Sink) -> GrantEnd | None:
+    def _pump(self, reader: GrantReader, sink: Sink) -> GrantEnd | None:
         while not self._stop.is_set():
-            batch = subscriber.poll()
+            batch = reader.poll()
             if batch is not None:
-                self._write(sink, batch, subscriber)
-            self._tell(subscriber)
-            if subscriber.ended is not None:
-                return subscriber.ended
-            if self._until == "caught_up" and subscriber.at_end:
+                self._write(sink, batch, reader)
+            if isinstance(sink, Tended):
+                sink.tend()
+            self._tell(reader)
+            if reader.ended is not None:
+                return reader.ended
+            if self._until == "caught_up" and reader.at_end:
                 break
-        rest = subscriber.settle()
+        rest = reader.settle()
         if rest is not None:
-            self._write(sink, rest, subscriber)
+            self._write(sink, rest, reader)
         return None
 
-    def _write(self, sink: Sink, batch: Batch, subscriber: Subscriber) -> None:
+    def _write(self, sink: Sink, batch: Batch, reader: GrantReader) -> None:
         began = time.perf_counter()
         written = sink.write(batch)
         write_s, now_ms = time.perf_counter() - began, time.time_ns() // 1_000_000
         self._attempt = 0
         events = batch.events
-        exact = subscriber.grant.grant.release_time == "millisecond"
+        exact = reader.grant.grant.release_time == "millisecond"
         latencies = [max(0, now_ms - e.released_at) for e in events] if exact else []
         by_op = dict(Counter(e.op.value for e in events))
         if events:
             self._last_released = events[-1].released_at
         self._tally.add(batch, written, by_op, latencies)
         measured = telemetry.Measured(write_s, [ms / 1000 for ms in latencies])
-        telemetry.delivered(self._grant_id, subscriber.grant.topic, batch, written, measured, by_op)
+        telemetry.delivered(self._grant_id, reader.grant.topic, batch, written, measured, by_op)
 
-    def _tell(self, subscriber: Subscriber) -> None:
-        lag = 0 if subscriber.at_end else subscriber.lag
+    def _tell(self, reader: GrantReader) -> None:
+        lag = 0 if reader.at_end else reader.lag
         age = 0.0 if self._last_released is None else max(0.0, time.time() - self._last_released / 1000)
         telemetry.lagging(self._grant_id, lag, age)
         if self._progress is not None:
@@ -204,6 +209,8 @@ class Delivery:
         """Wait before trying again: doubling, with jitter so that many deliveries do not return at once."""
         longest = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** min(self._attempt, 10))
         wait_s = random.uniform(longest / 2, longest)
+        if isinstance(error, RetryLater):
+            wait_s = max(wait_s, error.wait_s)
         self._attempt += 1
         self._tally.retries += 1
         telemetry.retried(self._grant_id, error, self._attempt, wait_s)

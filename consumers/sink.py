@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from consumers.events import Batch
 from consumers.view import Origin, View
-from schemas.errors import PermanentError
+from schemas.errors import PermanentError, TransientError
 from schemas.text import Text
 
 
@@ -62,6 +62,24 @@ class Sink(Protocol):
     def close(self) -> None:
         """Give back connections and files. Never raises; may be called twice, and without `open`."""
         ...
+
+
+@runtime_checkable
+class Tended(Protocol):
+    """A sink with work of its own between writes, such as closing a file that has become old enough."""
+
+    def tend(self, *, ending: bool = False) -> None:
+        """Do what is due. Called after `open`, after each poll, with a batch or without, at most some 250 ms apart, and with
+        `ending` once before a `close` that no error caused. Raises what `write` raises."""
+        ...
+
+
+class RetryLater(TransientError):
+    """The receiver itself says when to try again: the runner waits at least `wait_s` seconds, and then as for any other."""
+
+    def __init__(self, what: Text, wait_s: float, *, where: str | None = None, hint: Text | None = None) -> None:
+        super().__init__(what, where=where, hint=hint)
+        self.wait_s = wait_s
 
 
 class Zombie(PermanentError):

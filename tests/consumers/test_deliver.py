@@ -18,10 +18,10 @@ from consumers import telemetry
 from consumers.control import GrantWatch
 from consumers.deliver import Progress, deliver, deliver_many
 from consumers.events import ViewEvent
+from consumers.grant_reader import GrantReader
 from consumers.naming import table_name
 from consumers.report import DeliveryReport
 from consumers.sink import Recreated
-from consumers.subscriber import Subscriber
 from infra.control import revoke
 from infra.control.purge import purge
 from infra.runtime.kafka import admin
@@ -125,7 +125,7 @@ def test_a_topic_purged_at_its_grants_end_ends_its_delivery_and_a_later_one(
     feed.send([("c", "1", None)])
     running = background(deliver, feed.settings, feed.grant_id, sink)
     delivered(feed, 1)
-    with Subscriber(feed.settings, feed.grant_id) as behind:
+    with GrantReader(feed.settings, feed.grant_id) as behind:
         behind.start()
         revoke(feed.settings, feed.grant_id)
         assert [e for batch in behind for e in batch.events] == []
@@ -190,7 +190,7 @@ def test_an_amended_grant_is_told_with_its_new_generation_and_how_to_go_on(
     said: list[dict[str, Any]] = []
     monkeypatch.setattr(telemetry._log, "warning", lambda event, **keys: said.append({"event": event, **keys}))
     works, fence = threading.Event(), feed.ends()
-    with Subscriber(feed.settings, feed.grant_id) as program:
+    with GrantReader(feed.settings, feed.grant_id) as program:
         running = background(deliver, feed.settings, feed.grant_id, sink, progress=lambda _: works.set())
         assert works.wait(20)
         feed.open()
@@ -318,7 +318,7 @@ def test_a_delivery_is_measured(feed: GrantFeed, sink: str) -> None:
 def test_a_subscriber_iterates_typed_events_and_ends_with_the_grant(feed: GrantFeed) -> None:
     feed.send([("c", "1", {"name": "甲"}), ("d", "1", None)])
     events: list[ViewEvent] = []
-    with Subscriber(feed.settings, feed.grant_id) as subscriber:
+    with GrantReader(feed.settings, feed.grant_id) as subscriber:
         for batch in subscriber:
             events += batch.events
             if len(events) == 2 and subscriber.at_end:

@@ -14,7 +14,7 @@ import yaml
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from consumers.control import GrantWatch
-from consumers.subscriber import Subscriber
+from consumers.grant_reader import GrantReader
 from infra.control import repair_acls, revoke, show_acls, state
 from infra.control.access import AclFacts
 from infra.control.apply import apply_documents
@@ -124,7 +124,7 @@ REFUSED = "TOPIC_AUTHORIZATION_FAILED"
 def test_a_subscriber_reads_its_grant_with_its_desk_and_credentials_alone(city: City) -> None:
     city.publish(1, 2)
     assert city.subscriber.registry_url is None, "a department has no way to the registry"
-    with Subscriber(city.subscriber, city.grant) as program:
+    with GrantReader(city.subscriber, city.grant) as program:
         names: list[str] = []
         deadline = time.monotonic() + 30
         while len(names) < 2 and time.monotonic() < deadline:
@@ -152,7 +152,7 @@ def test_when_a_grant_is_revoked_the_right_to_read_goes_and_its_deliverer_ends(c
     me = f"{city.lab.word}s1"
     city.publish(1)
     within(30, lambda: answer(city.subscriber, me, city.topic()) == "record")
-    with Subscriber(city.subscriber, city.grant) as program:
+    with GrantReader(city.subscriber, city.grant) as program:
         within(20, lambda: bool((batch := program.poll()) and batch.events))
         within(20, lambda: program.poll() is None and program.at_end)
         fence = revoke(city.cluster.settings, city.grant)
@@ -162,7 +162,7 @@ def test_when_a_grant_is_revoked_the_right_to_read_goes_and_its_deliverer_ends(c
     assert program.ended is not None
     assert (program.ended.reason, program.ended.cut_off) == ("revoked", False), "it had read everything"
     with pytest.raises(PermanentError, match="can be read no longer"):
-        Subscriber(city.subscriber, city.grant)
+        GrantReader(city.subscriber, city.grant)
 
 
 @pytest.mark.usefixtures("exchange")

@@ -1,4 +1,4 @@
-"""One grant's view events for a program: `for batch in Subscriber(settings, "shuiwu.enterprise.2026-001")`."""
+"""One grant's topic as batches of view events, for the runner of deliveries and for the subscriber library."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class _Barred:
     handed_out: Mapping[int, int]
 
 
-class Subscriber:
+class GrantReader:
     """Reads one generation of a grant, all partitions, committed records only. One thread at a time; close it when done.
 
     Positions are the reader's affair: `start` takes those it holds (none: from the beginning), every batch tells from
@@ -219,7 +219,7 @@ class Subscriber:
         self._topic.close()
         self._close_watch()
 
-    def __enter__(self) -> Subscriber:
+    def __enter__(self) -> GrantReader:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
