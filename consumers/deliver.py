@@ -12,14 +12,17 @@ from dataclasses import dataclass
 from typing import Literal
 
 from consumers import telemetry
+from consumers.absence import AwayTooLong, Nearness
 from consumers.catalogue import shown, sink_for
 from consumers.control import GrantWatch
 from consumers.events import Batch
-from consumers.grant_reader import GrantEnd, GrantReader
+from consumers.grant_reader import MAX_RECORDS, GrantEnd, GrantReader
+from consumers.pace import Pace
 from consumers.report import DeliveryReport, Tally
 from consumers.sink import RetryLater, Sink, Tended
 from infra.runtime.settings import Settings
 from schemas.errors import BusError, PermanentError, TransientError
+from schemas.outage import TOLERATED_MS
 from schemas.policy_state import GrantInForce
 from schemas.text import Text
 
@@ -50,6 +53,7 @@ def deliver(
     progress: OnProgress | None = None,
     watch: GrantWatch | None = None,
     rebuild: bool = False,
+    pace: Pace | None = None,
 ) -> DeliveryReport:
     """Deliver a grant into a sink, and report.
 
@@ -57,16 +61,26 @@ def deliver(
             later generation is followed: its table is made anew and filled from the new topic.
     stop    set it, from any thread, to stop after the batch at hand
     rebuild make the table anew and fill it from the topic's beginning
+    pace    how fast it may go; give the same one to all deliveries of a subscriber
+    Where something was left unread for longer than the topic keeps deletes, the table is made anew by itself.
     Retries everything transient with back-off, reading on from what the sink holds. Raises ConfigError and PermanentError,
     and TransientError only if the cluster cannot be reached to begin with.
     """
     if watch is None:
         with GrantWatch(settings) as own:
             return deliver(
-                settings, grant_id, sink_url, until=until, stop=stop, progress=progress, watch=own, rebuild=rebuild
+                settings,
+                grant_id,
+                sink_url,
+                until=until,
+                stop=stop,
+                progress=progress,
+                watch=own,
+                rebuild=rebuild,
+                pace=pace,
             )
     ending = stop or threading.Event()
-    return Delivery(settings, grant_id, sink_url, until, ending, progress, watch, rebuild).run()
+    return Delivery(settings, grant_id, sink_url, until, ending, progress, watch, rebuild, pace or Pace()).run()
 
 
 def deliver_many(
@@ -76,8 +90,9 @@ def deliver_many(
     until: Until | None = None,
     stop: threading.Event | None = None,
     progress: OnProgress | None = None,
+    pace: Pace | None = None,
 ) -> list[DeliveryReport | BusError]:
-    """Deliver many grants, (grant id, sink address) each in a thread of its own; outcomes in the order given.
+    """Deliver many grants, (grant id, sink address) each in a thread of its own; outcomes in the order given. They share `pace`.
 
     One that fails with an error of ours does not stop the others: its error is its outcome. Anything else is a fault of
     the program: all stop, and it is raised.
@@ -86,7 +101,7 @@ def deliver_many(
 
     def one(pair: tuple[str, str]) -> DeliveryReport | BusError:
         try:
-            return deliver(settings, *pair, until=until, stop=ending, progress=progress, watch=watch)
+            return deliver(settings, *pair, until=until, stop=ending, progress=progress, watch=watch, pace=pace)
         except BusError as error:
             return error
         except BaseException:
@@ -116,7 +131,9 @@ class Delivery:
         progress: OnProgress | None,
         watch: GrantWatch,
         rebuild: bool,
+        pace: Pace,
     ) -> None:
+        self._pace = pace
         self._settings, self._grant_id, self._watch = settings, grant_id, watch
         self._sink, self._shown = sink_for(sink_url), shown(sink_url)
         self._until, self._stop, self._progress, self._rebuild = until, stop, progress, rebuild
@@ -124,6 +141,8 @@ class Delivery:
         self._attempt = 0
         self._last_released: int | None = None
         self._grant: GrantInForce | None = None
+        self._near: Nearness | None = None
+        """How near this delivery was to having to begin anew, when last said."""
 
     def run(self) -> DeliveryReport:
         """Deliver until there is nothing more to do."""
@@ -135,6 +154,11 @@ class Delivery:
                     end = self._session()
                 except TransientError as error:
                     self._wait(error)
+                    continue
+                except AwayTooLong as error:
+                    telemetry.away_too_long(self._grant_id, error)
+                    self._rebuild = True
+                    self._tally.rebuilt += 1
                     continue
                 if end is None or end.reason != "superseded":
                     break
@@ -158,7 +182,7 @@ class Delivery:
                 self._tally.opened(held)
                 if not any(held.positions.values()):
                     telemetry.rebuilt(self._grant_id, reader.grant.topic, reader.grant.generation)
-                reader.start(held.positions)
+                reader.start(held.positions, held.since_ms)
                 end = self._pump(reader, sink)
                 if isinstance(sink, Tended):
                     sink.tend(ending=True)
@@ -168,8 +192,13 @@ class Delivery:
 
     def _pump(self, reader: GrantReader, sink: Sink) -> GrantEnd | None:
         while not self._stop.is_set():
-            batch = reader.poll()
+            room = self._pace.room(MAX_RECORDS)
+            if not room:
+                self._stop.wait(self._pace.wait_s())
+                continue
+            batch = reader.poll(most=room)
             if batch is not None:
+                self._pace.took(len(batch.records))
                 self._write(sink, batch, reader)
             if isinstance(sink, Tended):
                 sink.tend()
@@ -184,6 +213,7 @@ class Delivery:
         return None
 
     def _write(self, sink: Sink, batch: Batch, reader: GrantReader) -> None:
+        self._tell_waiting(batch, reader)
         began = time.perf_counter()
         written = sink.write(batch)
         write_s, now_ms = time.perf_counter() - began, time.time_ns() // 1_000_000
@@ -204,6 +234,15 @@ class Delivery:
         telemetry.lagging(self._grant_id, lag, age)
         if self._progress is not None:
             self._progress(Progress(self._grant_id, self._tally.by_op.total(), lag))
+
+    def _tell_waiting(self, batch: Batch, reader: GrantReader) -> None:
+        now_ms = time.time_ns() // 1_000_000
+        age_ms = 0 if batch.oldest_ms is None else max(0, now_ms - batch.oldest_ms)
+        telemetry.waiting(self._grant_id, age_ms / 1000)
+        near = None if batch.oldest_ms is None else reader.absence.nearness(batch.oldest_ms, now_ms)
+        if near is not None and near != self._near:
+            telemetry.falling_behind(self._grant_id, near, age_ms / 1000, TOLERATED_MS / 1000)
+        self._near = near
 
     def _wait(self, error: TransientError) -> None:
         """Wait before trying again: doubling, with jitter so that many deliveries do not return at once."""
@@ -241,4 +280,5 @@ class Delivery:
             ended=end.reason if end else None,
             cut_off=end is not None and end.cut_off,
             followed=tuple(tally.followed),
+            rebuilt=tally.rebuilt,
         )

@@ -62,6 +62,8 @@ class Batch:
 
     records: Sequence[ViewEvent | Tombstone]
     steps: Mapping[int, Step]
+    oldest_ms: int | None = None
+    """When its first record was written to the topic, milliseconds since 1970 UTC; None without records."""
 
     @property
     def events(self) -> list[ViewEvent]:

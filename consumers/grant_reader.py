@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
+from consumers.absence import Absence, AwayTooLong
 from consumers.control import GrantWatch
 from consumers.events import Batch, Step, Tombstone, ViewEvent
 from consumers.kafka_errors import OutOfRange, Refused
@@ -25,6 +26,8 @@ LINGER_S = 0.004
 """How long a batch waits for company once it has a record."""
 SETTLE_S = 1.0
 """Positions that only pass transaction markers are told after this long without a record."""
+ABSENCE_S = 30.0
+"""How often a reader that is behind asks whether it has been for too long."""
 IDENTITY_S = 5.0
 """How often the topic is asked whether it is still the same one."""
 FENCE_S = 5.0
@@ -106,10 +109,11 @@ class GrantReader:
         *,
         watch: GrantWatch | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         self._watch = watch or GrantWatch(settings)
         self._owns_watch = watch is None
-        self._monotonic = monotonic
+        self._monotonic, self._now_ms = monotonic, now_ms
         try:
             self.grant: GrantInForce = self._watch.grant(grant_id)
             shown = self._watch.view(self.grant)
@@ -122,7 +126,8 @@ class GrantReader:
         self.ended: GrantEnd | None = None
         self._told: dict[int, int] = {}
         self._barred: _Barred | None = None
-        self._quiet_since = self._checked_at = monotonic()
+        self._quiet_since = self._checked_at = self._absent_at = monotonic()
+        self.absence = Absence(None)
 
     def _open(self, settings: Settings) -> GrantTopic:
         try:
@@ -148,9 +153,12 @@ class GrantReader:
         """Offsets in the topic that have not been read yet."""
         return self._topic.lag
 
-    def start(self, positions: Mapping[int, int] | None = None) -> None:
+    def start(self, positions: Mapping[int, int] | None = None, since_ms: int | None = None) -> None:
         """Read from `positions` (offset to read next, per partition), or from the beginning. A grant that has ended, and whose
-        topic no longer has them, is over at once."""
+        topic no longer has them, is over at once.
+
+        since_ms   when the copy was begun, if the reader remembers. Raises AwayTooLong if it cannot simply be continued.
+        """
         self._told = dict(positions) if positions is not None else dict.fromkeys(range(self.view.origin.partitions), 0)
         try:
             self._topic.seek(self._told)
@@ -159,6 +167,9 @@ class GrantReader:
             if life.ended is None:
                 raise
             self._end(life, cut_off=True)
+        else:
+            self.absence = Absence(since_ms if any(self._told.values()) else self._now_ms())
+            self._check_absence()
 
     def poll(self, wait_s: float = 0.25, most: int = MAX_RECORDS) -> Batch | None:
         """The next batch, or None if nothing came within `wait_s` seconds. A batch may hold positions only."""
@@ -181,6 +192,8 @@ class GrantReader:
 
     def _poll(self, wait_s: float, most: int) -> Batch | None:
         self._check_identity()
+        if self._monotonic() - self._absent_at >= ABSENCE_S and not self.at_end:
+            self._check_absence()
         life = self._watch.life(self.grant)
         if life.fence is not None and self._reached(life.fence, self._topic.positions):
             return self._end(life)
@@ -191,7 +204,7 @@ class GrantReader:
             return self._end(life, cut_off=True)
         if records:
             self._quiet_since = self._monotonic()
-            return self._batch(records)
+            return self._batch(records, messages[0].timestamp()[1])
         settled = self._monotonic() - self._quiet_since >= SETTLE_S
         return self._batch([]) if settled and self._moved else None
 
@@ -246,7 +259,7 @@ class GrantReader:
         )
         return self.settle()
 
-    def _batch(self, records: Sequence[ViewEvent | Tombstone]) -> Batch:
+    def _batch(self, records: Sequence[ViewEvent | Tombstone], oldest_ms: int | None = None) -> Batch:
         counts = dict.fromkeys(self._told, 0)
         for record in records:
             if isinstance(record, ViewEvent):
@@ -257,7 +270,16 @@ class GrantReader:
             if self._topic.positions[p] != told
         }
         self._told = dict(self._topic.positions)
-        return Batch(records, steps)
+        return Batch(records, steps, oldest_ms)
+
+    def _check_absence(self) -> None:
+        self._absent_at = self._monotonic()
+        limit = self.absence.limit(self._now_ms())
+        if limit is None or self._watch.life(self.grant).ended is not None:
+            return  # what is left of a generation that has ended is replaced by the next one, or destroyed
+        place = self._topic.left_unread(limit)
+        if place is not None:
+            raise AwayTooLong(place)
 
     def _check_identity(self) -> None:
         if self._monotonic() - self._checked_at >= IDENTITY_S:

@@ -30,6 +30,7 @@ class DeliveryReport:
     latency       None where the grant's release times are coarser than a millisecond, or nothing came
     ended         why the grant ended, if it did: nothing more comes
     cut_off       something that was released before its end is not in the sink and may not be read any more
+    rebuilt       times the copy was made anew because something had been left unread for too long
     followed      generations that ended meanwhile because the grant was amended, and were followed by the next
     """
 
@@ -51,6 +52,7 @@ class DeliveryReport:
     ended: str | None
     followed: tuple[int, ...] = ()
     cut_off: bool = False
+    rebuilt: int = 0
 
 
 @dataclass(slots=True)
@@ -65,6 +67,7 @@ class Tally:
     duplicates: int = 0
     held_events: int = 0
     retries: int = 0
+    rebuilt: int = 0
     followed: list[int] = field(default_factory=list)
     positions: dict[int, int] = field(default_factory=dict)
     latencies: Counter[int] = field(default_factory=Counter)

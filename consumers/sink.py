@@ -14,10 +14,15 @@ from schemas.text import Text
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What a sink holds of a view: the offset to read next in each partition, and how many events brought it there."""
+    """What a sink holds of a view: the offset to read next in each partition, and how many events brought it there.
+
+    since_ms   when it was last made anew, milliseconds since 1970 UTC by the store's clock; None if the sink cannot tell. With
+               it, a filling that began lately may go on over records older than the topic keeps deletes (`absence.py`)
+    """
 
     positions: Mapping[int, int]
     events: int
+    since_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

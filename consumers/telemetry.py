@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from consumers.absence import Nearness
 from consumers.events import Batch
 from consumers.sink import Written
 from infra.runtime.logs import logger
@@ -18,6 +19,10 @@ _LATENCY = histogram("bus_delivery_latency_seconds", "From release to the sink's
 _WRITE = histogram("bus_delivery_write_seconds", "One batch into a sink", ["grant"], buckets=BATCH_BUCKETS)
 _LAG = gauge("bus_delivery_lag_records", "Offsets of the grant's topic not yet in the sink", ["grant"])
 _LAG_TIME = gauge("bus_delivery_lag_seconds", "Age of the newest delivered event while there is lag, else 0", ["grant"])
+_OLDEST = gauge(
+    "bus_delivery_oldest_unread_seconds", "Age of the record delivered next, when it was read; 0 at the end", ["grant"]
+)
+_REBUILT = counter("bus_delivery_rebuilt_total", "Copies made anew after too long an absence", ["grant"])
 _RETRIES = counter("bus_delivery_retries_total", "Deliveries begun again after something was out of reach", ["grant"])
 _STOPPED = counter("bus_delivery_stopped_total", "Deliveries that ended, by what ended them", ["grant", "reason"])
 
@@ -62,12 +67,43 @@ def lagging(grant: str, records: int, seconds: float) -> None:
     """How far a delivery is behind: offsets, and the age of what it delivered last (0 if it is not behind)."""
     _LAG.labels(grant).set(records)
     _LAG_TIME.labels(grant).set(seconds if records else 0.0)
+    if not records:
+        _OLDEST.labels(grant).set(0)
 
 
 def retried(grant: str, error: BusError, attempt: int, wait_s: float) -> None:
     """Something is out of reach; the delivery begins again from the positions the sink holds."""
     _RETRIES.labels(grant).inc()
     _log.warning("retrying", grant=grant, error=error, attempt=attempt, wait_seconds=round(wait_s, 2))
+
+
+def waiting(grant: str, age_s: float) -> None:
+    """How long the record that is delivered next has waited."""
+    _OLDEST.labels(grant).set(age_s)
+
+
+def falling_behind(grant: str, nearness: Nearness, age_s: float, limit_s: float) -> None:
+    """A delivery has left something unread for so long that its copy may soon have to be made anew."""
+    _log.warning(
+        "falling behind",
+        grant=grant,
+        waited_hours=round(age_s / 3600, 1),
+        rebuilt_in_hours=round(max(0.0, limit_s - age_s) / 3600, 1),
+        hint=str(
+            Text(
+                f"more than {nearness} of the time is gone for which the topic keeps deletes; a faster sink or more deliverers "
+                "are needed, else the copy is made anew from the beginning.",
+                f"主题保留删除记录的时限已过 {'一半' if nearness == 'half' else '九成'}; 请提高目标写入速度或增加投递进程, "
+                "否则将自主题开头重建副本。",
+            )
+        ),
+    )
+
+
+def away_too_long(grant: str, error: BusError) -> None:
+    """A copy is made anew, because deletes may be missing from what was left unread."""
+    _REBUILT.labels(grant).inc()
+    _log.warning("rebuilding", grant=grant, error=error, where=error.where)
 
 
 def rebuilt(grant: str, topic: str, generation: int) -> None:

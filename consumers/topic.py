@@ -80,6 +80,21 @@ class GrantTopic:
         self.positions = dict(positions)
         self._ended.clear()
 
+    def left_unread(self, before_ms: int) -> str | None:
+        """A place from which something written before a moment (milliseconds since 1970 UTC) has not been read; None if there
+        is none. What compaction took counts too: the offsets are still passed."""
+        asked = [TopicPartition(self._topic, p, before_ms) for p in self.positions]
+        try:
+            for place in self._consumer.offsets_for_times(asked, timeout=_TIMEOUT_S):
+                first, position = place.offset, self.positions[place.partition]
+                if first < 0:  # nothing is that young
+                    _, first = self._consumer.get_watermark_offsets(place, timeout=_TIMEOUT_S, cached=False)
+                if position < first:
+                    return f"{self._topic}[{place.partition}]@{position}"
+        except KafkaException as error:
+            raise as_ours(error.args[0], self._topic) from error
+        return None
+
     def take(self, most: int, wait_s: float, linger_s: float) -> list[Message]:
         """Up to `most` records: waits `wait_s` for the first, then `linger_s` for company. Raises what `as_ours` says."""
         first = self._consumer.poll(wait_s)

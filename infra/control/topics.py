@@ -23,10 +23,8 @@ from schemas.ids import (
     quarantine_topic,
     source_topic,
 )
+from schemas.outage import TOLERATED_MS
 from schemas.text import Text
-
-OUTAGE_MS = 7 * 24 * 3600 * 1000
-"""The longest absence after which a subscriber can simply go on reading."""
 
 RECORDS_MS = 3 * 366 * 24 * 3600 * 1000
 """Records of how data was handled are kept at least three years (政务数据共享条例 Art. 29)."""
@@ -38,8 +36,8 @@ _TIMEOUT_S = 30.0
 _METADATA_S = 8.0
 _COMPACTED = {
     "cleanup.policy": "compact",
-    "min.compaction.lag.ms": str(OUTAGE_MS),
-    "delete.retention.ms": str(OUTAGE_MS),
+    "min.compaction.lag.ms": str(TOLERATED_MS),
+    "delete.retention.ms": str(TOLERATED_MS),
     "max.message.bytes": str(MAX_MESSAGE_BYTES),
 }
 PURGEABLE = {"cleanup.policy": "compact,delete", "retention.ms": "-1", "retention.bytes": "-1"}

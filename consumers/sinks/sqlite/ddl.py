@@ -17,7 +17,7 @@ TYPES: dict[Kind, str] = {
 OWN_TABLES = """
 CREATE TABLE IF NOT EXISTS _bus_views (
   grant_id TEXT PRIMARY KEY, table_name TEXT NOT NULL, topic TEXT NOT NULL, topic_id TEXT NOT NULL,
-  generation INTEGER NOT NULL, partitions INTEGER NOT NULL);
+  generation INTEGER NOT NULL, partitions INTEGER NOT NULL, since_ms INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS _bus_positions (
   grant_id TEXT NOT NULL, partition INTEGER NOT NULL, topic_id TEXT NOT NULL, generation INTEGER NOT NULL,
   next_offset INTEGER NOT NULL, events INTEGER NOT NULL, PRIMARY KEY (grant_id, partition)) WITHOUT ROWID;

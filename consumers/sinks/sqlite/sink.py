@@ -122,7 +122,7 @@ class SqliteSink:
         db.execute(f"DROP TABLE IF EXISTS {ddl.quoted(view.table)}")
         db.execute(ddl.create(view))
         db.execute(
-            "INSERT OR REPLACE INTO _bus_views VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO _bus_views VALUES (?, ?, ?, ?, ?, ?, strftime('%s', 'now') * 1000)",
             (view.grant, view.table, origin.topic, origin.topic_id, origin.generation, origin.partitions),
         )
         db.execute("DELETE FROM _bus_positions WHERE grant_id = ?", (view.grant,))
@@ -135,7 +135,8 @@ class SqliteSink:
         rows = db.execute(
             "SELECT partition, next_offset, events FROM _bus_positions WHERE grant_id = ?", (self._view.grant,)
         ).fetchall()
-        return Held({p: offset for p, offset, _ in rows}, sum(events for _, _, events in rows))
+        (since,) = db.execute("SELECT since_ms FROM _bus_views WHERE grant_id = ?", (self._view.grant,)).fetchone()
+        return Held({p: offset for p, offset, _ in rows}, sum(events for _, _, events in rows), since)
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

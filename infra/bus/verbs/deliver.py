@@ -27,13 +27,23 @@ def add(app: typer.Typer, session: Session) -> None:
             "ended", help=say("ended, or caught-up: stop at the topic's end.", "ended 或 caught-up: 读至末尾即停。")
         ),
         rebuild: bool = typer.Option(False, "--rebuild", help=say("Make the table anew.", "重建目标表。")),
+        most: float | None = typer.Option(
+            None,
+            "--most-per-second",
+            min=1,
+            help=say("At most so many records a second.", "每秒至多投递的记录数。"),
+            show_default=False,
+        ),
         metrics_port: int = typer.Option(0, min=0, max=65535, help=say("0: a free one.", "0 表示自动选择。")),
     ) -> None:
-        _deliver(session, grant, sink, until, rebuild, metrics_port)
+        _deliver(session, grant, sink, until, rebuild, most, metrics_port)
 
 
-def _deliver(session: Session, grant: str, sink: str, until: str, rebuild: bool, metrics_port: int) -> None:
+def _deliver(
+    session: Session, grant: str, sink: str, until: str, rebuild: bool, most: float | None, metrics_port: int
+) -> None:
     from consumers.deliver import deliver
+    from consumers.pace import Pace
     from infra.bus.process import began, stop_on_signals
     from schemas.errors import ConfigError
 
@@ -50,6 +60,7 @@ def _deliver(session: Session, grant: str, sink: str, until: str, rebuild: bool,
             until="caught_up" if until == "caught-up" else "ended",
             stop=stop,
             rebuild=rebuild,
+            pace=Pace(most),
         )
     if stop.is_set():
         note(session, Text("Stopped; the next run goes on from here.", "已停止; 下次将从此处继续。"))
@@ -73,6 +84,8 @@ def _show(session: Session, report: Any) -> None:
     ]
     if report.cut_off:
         rows.append([say("released before the end, not delivered", "终止前已放行但未投递"), say("yes", "有")])
+    if report.rebuilt:
+        rows.append([say("made anew after too long an absence", "因离线过久重建"), report.rebuilt])
     if report.followed:
         passed = ", ".join(f"g{n}" for n in report.followed)
         rows.append([say("amended meanwhile, table made anew after", "期间授权变更, 目标表已重建; 已终止的代"), passed])
