@@ -92,14 +92,15 @@ def publish_paced(
     rows: Sequence[Row],
     rate: float,
     during: Callable[[int], None] = lambda _done: None,
+    enough: Callable[[], bool] = lambda: False,
 ) -> list[float]:
     """Publish `rows` as creates at `rate` a second; when each was acknowledged (`time.perf_counter` seconds).
 
-    `during` hears after every transaction how many are published.
+    `during` hears after every transaction how many are published; `enough` may end it early.
     """
     acknowledged: list[float] = []
     began = time.perf_counter()
-    while len(acknowledged) < len(rows):
+    while len(acknowledged) < len(rows) and not enough():
         due = min(len(rows), int((time.perf_counter() - began) * rate) + 1)
         if due > len(acknowledged):
             _commit(publisher, adapter, contract, rows[len(acknowledged) : due], len(acknowledged))

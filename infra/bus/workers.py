@@ -30,6 +30,8 @@ def process(settings: Settings, module: str, arguments: Sequence[str], log: Path
         "BUS_KEY_COMMAND": "",
         "BUS_KEY_FINGERPRINT": "",
     }
+    if settings.credentials is not None:
+        environment |= {"BUS_CREDENTIALS": str(settings.credentials)}
     if settings.signers is not None:
         environment["BUS_SIGNERS"] = str(settings.signers)
     log.parent.mkdir(parents=True, exist_ok=True)

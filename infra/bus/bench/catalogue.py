@@ -18,6 +18,7 @@ from infra.bus.bench import (
     approvals,
     exchange,
     grant_change,
+    isolation,
     latency,
     many,
     parties,
@@ -27,6 +28,7 @@ from infra.bus.bench import (
     revocation,
 )
 from infra.bus.throwaway import throwaway_cluster
+from infra.bus.throwaway_postgres import postgres_server
 from infra.cluster import Progress
 from infra.runtime.settings import Settings
 
@@ -80,11 +82,24 @@ def bench_exchange(bench: Bench) -> dict[str, Any]:
 
 
 def bench_latency(bench: Bench) -> dict[str, Any]:
-    """Publish acknowledged to row in SQLite, at 500 events a second."""
-    with bench.cluster("latency") as settings:
-        seconds = 5 if bench.quick else 30
-        found = latency.measure(settings, seconds, bench.folder / "work")
-    return {"committed_ms": found, "events_per_second": latency.RATE, "seconds": seconds}
+    """Publish acknowledged to row committed in PostgreSQL: one grant, many, and many with a broken one among them."""
+    seconds, found = 5 if bench.quick else 30, []
+    with postgres_server(durable=True) as database:
+        for what in latency.LOADS:
+            bench.say(f"{what.name}: {what.resources * what.grants} grants, {what.rate} events a second")
+            with bench.cluster("latency") as settings:
+                found.append(latency.measure(settings, database.url, what, seconds, bench.folder / "work"))
+    return {"committed_ms": found, "seconds": seconds}
+
+
+def bench_isolation(bench: Bench) -> dict[str, Any]:
+    """Latency of one subscriber while another is slow, dead or greedy."""
+    rounds, turn_s = (1, 3.0) if bench.quick else (3, 10.0)
+    with postgres_server(durable=True) as database, bench.cluster("isolation", secure=True) as settings:
+        everybody = parties.secured(settings, isolation.departments(), settings.home / "departments")
+        return isolation.measure(
+            everybody, database.url, rounds, turn_s, bench.folder / "work", bench.progress, bench.say
+        )
 
 
 def bench_policy(bench: Bench) -> dict[str, Any]:
@@ -131,6 +146,7 @@ BENCHES: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "policy": bench_policy,
     "exchange": bench_exchange,
     "latency": bench_latency,
+    "isolation": bench_isolation,
     "revocation": bench_revocation,
     "revocation-secured": bench_revocation_secured,
     "control-plane": bench_control_plane,

@@ -26,6 +26,8 @@ def write_page(folder: Path, path: Path) -> None:
         parts.append(_policy(found["policy"]))
     if "latency" in found:
         parts.append(_latency(found["latency"]))
+    if "isolation" in found:
+        parts.append(_isolation(found["isolation"]))
     parts += [_revocation(found[name]) for name in ("revocation", "revocation-secured") if name in found]
     if "control-plane" in found:
         parts.append(_control_plane(found["control-plane"]))
@@ -68,11 +70,38 @@ def _policy(found: dict[str, Any]) -> str:
 
 
 def _latency(found: dict[str, Any]) -> str:
-    took = found["committed_ms"]
-    return (
-        f"## Latency ({_machine(found)}, {found['events_per_second']} events/s for {found['seconds']} s)\n\n"
-        f"Publish acknowledged to row committed in SQLite: p50 {took['p50']} ms, p99 {took['p99']} ms, max {took['max']} ms.\n"
-    )
+    lines = [
+        f"## Latency ({_machine(found)}, {found['seconds']} s each)",
+        "",
+        "Milliseconds from publish acknowledged to row committed in PostgreSQL (which waits for its disk). `broken`: the topic "
+        "of one grant refuses everything; the others are counted.",
+        "",
+        "| load | grants | resources | events/s | p50 | p99 | max |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    lines += [
+        f"| {r['load']} | {r['grants']} | {r['resources']} | {r['events_per_second']:,} | {r['p50']} | {r['p99']} | {r['max']} |"
+        for r in found["committed_ms"]
+    ]
+    return "\n".join([*lines, ""])
+
+
+def _isolation(found: dict[str, Any]) -> str:
+    lines = [
+        f"## Isolation ({_machine(found)}, {found['events_per_second']} events/s, {found['rounds']} turns of "
+        f"{found['turn_s']:.0f} s each)",
+        "",
+        "Milliseconds from publish acknowledged to row committed in one subscriber's PostgreSQL, while another subscriber of the "
+        "same resource misbehaves, on a secured cluster. `greedy` reads its whole topic again and again with eight clients; its "
+        f"quota is {found['greedy_quota_mb_per_s']} MB/s, and it got {found['greedy_got_mb_per_s']} MB/s.",
+        "",
+        "| trouble | events | p50 | p99 | max |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    lines += [
+        f"| {r['trouble']} | {r['events']:,} | {r['p50']} | {r['p99']} | {r['max']} |" for r in found["latency_ms"]
+    ]
+    return "\n".join([*lines, ""])
 
 
 def _revocation(found: dict[str, Any]) -> str:
