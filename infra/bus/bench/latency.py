@@ -125,4 +125,5 @@ def _refuse_everything(settings: Settings, topic: str) -> None:
     """Let the broker refuse every record of a topic, as one whose limits somebody has changed does."""
     tiny = ConfigEntry("max.message.bytes", "10", incremental_operation=AlterConfigOpType.SET)
     change = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[tiny])
-    admin(settings).incremental_alter_configs([change])[change].result(20)
+    client = admin(settings)  # kept until the answer is here: collected earlier, it takes the call with it
+    client.incremental_alter_configs([change])[change].result(20)
