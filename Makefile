@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 FRESH := .venv/.fresh
 
-.PHONY: setup demo demo-real test check bench security-matrix fuzz mutants format clean
+.PHONY: setup demo demo-real test check bench soak security-matrix fuzz mutants format clean
 
 setup: $(FRESH)
 
@@ -34,6 +34,9 @@ check: setup         ## what CI runs: format, lint, types, layers, fresh docs, t
 
 bench: setup         ## every benchmark there is
 	@$(BIN)/bus bench all --page infra/bus/bench/README.md
+
+soak: setup          ## steady load at half of the capacity: memory, files, latency; SOAK_MINUTES (60)
+	@$(BIN)/bus bench soak --minutes "$${SOAK_MINUTES:-60}"
 
 security-matrix: setup  ## every principal, operation and topic against a secured broker: a table, exit code 1 if one is wrong
 	@$(BIN)/python -m tests.security_matrix $(if $(JSON),--json "$(JSON)")

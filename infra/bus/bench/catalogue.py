@@ -26,6 +26,7 @@ from infra.bus.bench import (
     policy_growth,
     register,
     revocation,
+    soak,
 )
 from infra.bus.throwaway import throwaway_cluster
 from infra.bus.throwaway_postgres import postgres_server
@@ -42,6 +43,7 @@ class Bench:
     folder  its results; what it needed meanwhile is in `folder/work` and is removed before each benchmark
     quick   a tenth of the load, to see that it runs; its figures count for nothing
     full    the load the city has, where the usual one is smaller because that takes long to set up
+    minutes of the soak
     """
 
     folder: Path
@@ -50,6 +52,7 @@ class Bench:
     say: Say
     quick: bool = False
     full: bool = False
+    minutes: float = 60
 
     def cluster(self, name: str, *, secure: bool = False) -> AbstractContextManager[Settings]:
         """Settings of a fresh cluster that ends with the block."""
@@ -102,6 +105,14 @@ def bench_isolation(bench: Bench) -> dict[str, Any]:
         )
 
 
+def bench_soak(bench: Bench) -> dict[str, Any]:
+    """Memory, open files and latency over an hour at half of the capacity."""
+    with postgres_server(durable=True) as database, bench.cluster("soak") as settings:
+        return soak.measure(
+            settings, database.url, 5 if bench.quick else bench.minutes, bench.folder / "work", bench.say
+        )
+
+
 def bench_policy(bench: Bench) -> dict[str, Any]:
     """What each mask and each filter costs, on columns and on rows."""
     return policy.measure(2 if bench.quick else 25)
@@ -142,7 +153,11 @@ def bench_control_plane(bench: Bench) -> dict[str, Any]:
     return {"register": found, "approvals": bulk, "reading": growth, "full": bench.full, **live}
 
 
+LONG = frozenset({"soak"})
+"""Not among `all`: an hour."""
+
 BENCHES: dict[str, Callable[[Bench], dict[str, Any]]] = {
+    "soak": bench_soak,
     "policy": bench_policy,
     "exchange": bench_exchange,
     "latency": bench_latency,

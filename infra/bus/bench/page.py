@@ -28,6 +28,8 @@ def write_page(folder: Path, path: Path) -> None:
         parts.append(_latency(found["latency"]))
     if "isolation" in found:
         parts.append(_isolation(found["isolation"]))
+    if "soak" in found:
+        parts.append(_soak(found["soak"]))
     parts += [_revocation(found[name]) for name in ("revocation", "revocation-secured") if name in found]
     if "control-plane" in found:
         parts.append(_control_plane(found["control-plane"]))
@@ -101,6 +103,26 @@ def _isolation(found: dict[str, Any]) -> str:
     lines += [
         f"| {r['trouble']} | {r['events']:,} | {r['p50']} | {r['p99']} | {r['max']} |" for r in found["latency_ms"]
     ]
+    return "\n".join([*lines, ""])
+
+
+def _soak(found: dict[str, Any]) -> str:
+    lines = [
+        f"## Soak ({_machine(found)}, {found['minutes']:g} minutes, {found['events_per_second']:,} events/s)",
+        "",
+        f"Half of the capacity measured just before ({found['capacity_per_second']:,} events/s from publication into "
+        f"PostgreSQL), {found['events']:,} events. First and last third after warm-up.",
+        "",
+        "| process | memory first, MiB | memory last, MiB | growth | files first | files last |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    lines += [
+        f"| {p['process']} | {p['memory_mib_first']} | {p['memory_mib_last']} | {p['memory_growth_percent']} % | "
+        f"{p['files_first']} | {p['files_last']} |"
+        for p in found["processes"]
+    ]
+    lines += ["", "| acknowledged to committed, ms | p50 | p99 | max |", "| --- | --- | --- | --- |"]
+    lines += [f"| {r['when']} | {r['p50']} | {r['p99']} | {r['max']} |" for r in found["latency_ms"]]
     return "\n".join([*lines, ""])
 
 

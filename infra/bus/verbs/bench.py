@@ -19,13 +19,13 @@ def add(app: typer.Typer, session: Session) -> None:
     @app.command(
         rich_help_panel=say("See it work", "演示与测量"),
         help=say(
-            "Measure: policy, exchange, latency, isolation, revocation, revocation-secured, control-plane, or all. Minutes.",
-            "测量: policy、exchange、latency、isolation、revocation、revocation-secured、control-plane 或 all, 需数分钟。",
+            "Measure: policy, exchange, latency, isolation, revocation, revocation-secured, control-plane, soak (an hour), or all others. Minutes.",
+            "测量: policy、exchange、latency、isolation、revocation、revocation-secured、control-plane、soak(一小时)或 all(其余全部), 需数分钟。",
         ),
     )
     def bench(
         name: str = typer.Argument(
-            ..., metavar="policy|exchange|latency|isolation|revocation|revocation-secured|control-plane|all"
+            ..., metavar="policy|exchange|latency|isolation|revocation|revocation-secured|control-plane|soak|all"
         ),
         page: Path | None = page_option,
         quick: bool = typer.Option(
@@ -39,17 +39,18 @@ def add(app: typer.Typer, session: Session) -> None:
                 "按全市规模测量: 1,000 个在线资源、5,000 项授权。",
             ),
         ),
+        minutes: float = typer.Option(60, "--minutes", min=5, help=say("Length of the soak.", "soak 的时长(分钟)。")),
     ) -> None:
-        _bench(session, name, page, quick, full)
+        _bench(session, name, page, quick, full, minutes)
 
 
-def _bench(session: Session, name: str, page: Path | None, quick: bool, full: bool) -> None:
-    from infra.bus.bench.catalogue import BENCHES, Bench, run
+def _bench(session: Session, name: str, page: Path | None, quick: bool, full: bool, minutes: float) -> None:
+    from infra.bus.bench.catalogue import BENCHES, LONG, Bench, run
     from infra.bus.bench.page import write_page
     from infra.bus.progress import progress
     from infra.runtime import logs
 
-    names = list(BENCHES) if name == "all" else [name]
+    names = [b for b in BENCHES if b not in LONG] if name == "all" else [name]
     if not set(names) <= set(BENCHES):
         known = ", ".join(BENCHES)
         raise ConfigError(
@@ -69,6 +70,7 @@ def _bench(session: Session, name: str, page: Path | None, quick: bool, full: bo
                 lambda line: note(session, Text(line, line)),
                 quick,
                 full,
+                minutes,
             )
             found = run(one, bench)
         if session.json:
