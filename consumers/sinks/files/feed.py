@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -30,7 +31,6 @@ _TYPES: dict[Kind, pa.DataType] = {
 }
 _MOST_DIGITS = 38
 """Of a decimal that DuckDB and Spark read; longer ones are exact text."""
-_NO_ROW: Mapping[str, Any] = {}
 _UNFIT = (ValueError, TypeError, ArithmeticError)
 """What Arrow raises for a value that its column cannot hold; its own errors are subclasses of the first two."""
 
@@ -65,6 +65,7 @@ class Feed:
         ]
         self.schema = pa.schema([*own, *[_of(c) for c in view.columns]], metadata=_about(view))
         self._columns = list(zip(view.columns, [f.type for f in self.schema][len(own) :], strict=True))
+        self._gone = dict.fromkeys(c.field for c in view.columns)
 
     def rows(self, batch: Batch) -> tuple[pa.RecordBatch, int]:
         """The batch's changes in order, and how many of them are deletes. PermanentError, with the place, for a null key or a
@@ -72,22 +73,21 @@ class Feed:
 
         A delete has its key alone. A tombstone is a delete without a time, unless the delete itself stands in the batch.
         """
-        records = _without_repeats(batch.records)
-        gone = [isinstance(r, Tombstone) or r.op is Op.DELETE for r in records]
+        records = _without_repeats(batch)
+        ops = [Op.DELETE if isinstance(r, Tombstone) else r.op for r in records]
         keys = [r.key for r in records]
-        rows = [_NO_ROW if g else r.after or _NO_ROW for r, g in zip(records, gone, strict=True)]  # type: ignore[union-attr]
+        rows = [self._gone if o is Op.DELETE else r.after for r, o in zip(records, ops, strict=True)]  # type: ignore[union-attr]
+        times = [None if isinstance(r, Tombstone) else r.released_at for r in records]
         made = [
-            pa.array(["d" if g else r.op.value for r, g in zip(records, gone, strict=True)], pa.string()),  # type: ignore[union-attr]
-            pa.array(
-                [None if isinstance(r, Tombstone) else r.released_at for r in records], pa.timestamp("ms", tz="UTC")
-            ),
+            pa.array(ops, pa.string()),
+            pa.array(times, pa.timestamp("ms", tz="UTC")),
             pa.array([r.place.partition for r in records], pa.int32()),
             pa.array([r.place.offset for r in records], pa.int64()),
         ]
         for column, of in self._columns:
-            field = column.field
-            made.append(self._column(column, of, [row.get(field) for row in (keys if column.key else rows)], records))
-        return pa.record_batch(made, schema=self.schema), sum(gone)
+            values = _of_field(column.field, keys if column.key else rows)
+            made.append(self._column(column, of, values, records))
+        return pa.record_batch(made, schema=self.schema), ops.count(Op.DELETE)
 
     def _column(self, column: Column, of: pa.DataType, values: list[Any], records: Sequence[Any]) -> pa.Array:
         try:
@@ -115,23 +115,28 @@ class Feed:
         return f"{self._view.origin.topic}[{record.place.partition}]@{record.place.offset}"
 
 
-def _without_repeats(records: Sequence[ViewEvent | Tombstone]) -> Sequence[ViewEvent | Tombstone]:
-    if not any(isinstance(r, Tombstone) for r in records):
-        return records
+def _without_repeats(batch: Batch) -> Sequence[ViewEvent | Tombstone]:
+    """The records without the tombstones whose delete stands before them."""
+    if sum(step.events for step in batch.steps.values()) == len(batch.records):
+        return batch.records
     deleted: set[tuple[Any, ...]] = set()
     kept: list[ViewEvent | Tombstone] = []
-    for record in records:
+    for record in batch.records:
         key = tuple(record.key.values())
-        if isinstance(record, Tombstone):
-            if key not in deleted:
-                kept.append(record)
+        if isinstance(record, Tombstone) and key in deleted:
             continue
         kept.append(record)
-        if record.op is Op.DELETE:
-            deleted.add(key)
-        else:
-            deleted.discard(key)
+        if isinstance(record, ViewEvent):
+            (deleted.add if record.op is Op.DELETE else deleted.discard)(key)
     return kept
+
+
+def _of_field(field: str, rows: Sequence[Mapping[str, Any] | None]) -> list[Any]:
+    """The field of each row, a third as dear as asking row by row; null where a row does not have it."""
+    try:
+        return list(map(itemgetter(field), rows))
+    except (KeyError, TypeError):
+        return [None if row is None else row.get(field) for row in rows]
 
 
 def _array(kind: Kind, of: pa.DataType, values: list[Any]) -> pa.Array:
