@@ -60,7 +60,9 @@ def a_sink(root: Path, clock: Clock | None = None, *, kind: Any = "parquet", **o
 
 def fill(sink: FilesSink, start: int, end: int) -> None:
     """Creates with offsets from `start` to before `end`, one batch."""
-    sink.write(batch(*(event("c", str(n), n, {"amount": n, "name": "x" * 100}) for n in range(start, end)), start=start))
+    sink.write(
+        batch(*(event("c", str(n), n, {"amount": n, "name": "x" * 100}) for n in range(start, end)), start=start)
+    )
 
 
 def offsets(root: Path) -> list[int]:
@@ -222,7 +224,11 @@ def test_a_damaged_end_of_the_journal_gives_back_its_positions_with_its_rows(
     fill(sink, 5, 9)
     path = finish.journal_of(files(tmp_path), 1)
     content = path.read_bytes()
-    tail = {"cut off": b"", "zeros": b"\0" * cut, "one bit": bytes([content[-cut] ^ 1]) + content[len(content) - cut + 1 :]}
+    tail = {
+        "cut off": b"",
+        "zeros": b"\0" * cut,
+        "one bit": bytes([content[-cut] ^ 1]) + content[len(content) - cut + 1 :],
+    }
     damaged = content[:-cut] + tail[damage]
     path.write_bytes(damaged)
     sink.close()
@@ -266,7 +272,14 @@ def test_a_process_that_ends_while_it_finishes_a_file_leaves_every_row_once(
         if before == "the journal goes":
             patch.setattr(Path, "unlink", _end_at(".journal-"))
         else:
-            patch.setattr(*{"the file": (Path, "replace"), "the manifest": (manifest, "write"), "the next journal": (os, "pwrite")}[before], end)
+            patch.setattr(
+                *{
+                    "the file": (Path, "replace"),
+                    "the manifest": (manifest, "write"),
+                    "the next journal": (os, "pwrite"),
+                }[before],
+                end,
+            )
         with pytest.raises(Killed):
             sink.tend(ending=True)
     again = a_sink(tmp_path)
@@ -431,7 +444,9 @@ def test_a_narrower_generation_has_only_its_columns(sink: FilesSink, tmp_path: P
     sink.open(narrower)
     sink.write(batch(event("c", "1", 0)))
     sink.tend(ending=True)
-    assert [set(r) for r in feed_of(files(tmp_path))] == [{"_op", "_released_at", "_partition", "_offset", "id", "name"}]
+    assert [set(r) for r in feed_of(files(tmp_path))] == [
+        {"_op", "_released_at", "_partition", "_offset", "id", "name"}
+    ]
 
 
 @pytest.mark.parametrize(

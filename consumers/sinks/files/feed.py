@@ -58,7 +58,7 @@ class Feed:
     def __init__(self, view: View) -> None:
         self._view = view
         self.names = feed_names(view)
-        types = (pa.string(), pa.timestamp("ms", tz="UTC"), pa.int32(), pa.int64())
+        types: list[pa.DataType] = [pa.string(), pa.timestamp("ms", tz="UTC"), pa.int32(), pa.int64()]
         own = [
             _field(name, of, kind)
             for name, of, kind in zip(self.names, types, ("text", "timestamp", "int", "long"), strict=True)
@@ -89,7 +89,7 @@ class Feed:
             made.append(self._column(column, of, values, records))
         return pa.record_batch(made, schema=self.schema), ops.count(Op.DELETE)
 
-    def _column(self, column: Column, of: pa.DataType, values: list[Any], records: Sequence[Any]) -> pa.Array:
+    def _column(self, column: Column, of: pa.DataType, values: list[Any], records: Sequence[Any]) -> pa.Array[Any]:
         try:
             made = _array(column.kind, of, values)
         except _UNFIT:
@@ -131,7 +131,7 @@ def _without_repeats(batch: Batch) -> Sequence[ViewEvent | Tombstone]:
     return kept
 
 
-def _of_field(field: str, rows: Sequence[Mapping[str, Any] | None]) -> list[Any]:
+def _of_field(field: str, rows: Sequence[Any]) -> list[Any]:
     """The field of each row, a third as dear as asking row by row; null where a row does not have it."""
     try:
         return list(map(itemgetter(field), rows))
@@ -139,7 +139,7 @@ def _of_field(field: str, rows: Sequence[Mapping[str, Any] | None]) -> list[Any]
         return [None if row is None else row.get(field) for row in rows]
 
 
-def _array(kind: Kind, of: pa.DataType, values: list[Any]) -> pa.Array:
+def _array(kind: Kind, of: pa.DataType, values: list[Any]) -> pa.Array[Any]:
     if kind == "json":
         values = [None if v is None else json_text(v) for v in values]
     try:
@@ -158,7 +158,7 @@ def _fits(kind: Kind, of: pa.DataType, value: Any) -> bool:
     return True
 
 
-def _of(column: Column) -> pa.Field:
+def _of(column: Column) -> pa.Field[Any]:
     if column.kind != "decimal":
         return _field(column.name, _TYPES[column.kind], column.kind, title=column.title, key=column.key)
     fits = 0 < column.precision <= _MOST_DIGITS
@@ -166,12 +166,12 @@ def _of(column: Column) -> pa.Field:
     return _field(column.name, of, "decimal" if fits else "text", title=column.title, key=column.key)
 
 
-def _field(name: str, of: pa.DataType, kind: str, *, title: str = "", key: bool = False) -> pa.Field:
+def _field(name: str, of: pa.DataType, kind: str, *, title: str = "", key: bool = False) -> pa.Field[Any]:
     about = {"kind": kind, **({"title": title} if title else {}), **({"key": "true"} if key else {})}
     return pa.field(name, of, nullable=not key, metadata=about)
 
 
-def _about(view: View) -> dict[str, str]:
+def _about(view: View) -> dict[str | bytes, str | bytes]:
     titles = {c.name: c.title for c in view.columns if c.title}
     return {
         "grant": view.grant,

@@ -77,6 +77,8 @@ def _file(folder: Path, held: Manifest, table: pa.Table, positions: dict[int, in
         bytes=path.stat().st_size,
         sha256=digest,
         partitions={
-            p: Range(first=held.positions[p], next=after) for p, after in positions.items() if after != held.positions[p]
+            p: Range(first=held.positions[p], next=after)
+            for p, after in positions.items()
+            if after != held.positions[p]
         },
     )

@@ -44,7 +44,9 @@ def _csv(table: pa.Table, out: BinaryIO) -> None:
 
 def _jsonl(table: pa.Table, out: BinaryIO) -> None:
     """An object a line. Nested values are JSON values, decimals and times are text, NaN and infinities are named."""
-    line = "{" + ",".join(json.dumps(n, ensure_ascii=False).replace("%", "%%") + ":%s" for n in table.schema.names) + "}\n"
+    line = (
+        "{" + ",".join(json.dumps(n, ensure_ascii=False).replace("%", "%%") + ":%s" for n in table.schema.names) + "}\n"
+    )
     for batch in table.to_batches(max_chunksize=_LINES):
         members = [_json(batch.column(i), _kind(f)) for i, f in enumerate(batch.schema)]
         out.write("".join([line % row for row in zip(*members, strict=True)]).encode())
@@ -87,5 +89,5 @@ def _number(value: float) -> str:
     return repr(value) if value - value == 0 else f'"{value}"'
 
 
-def _kind(field: pa.Field) -> str:
+def _kind(field: pa.Field[Any]) -> str:
     return (field.metadata or {})[b"kind"].decode()

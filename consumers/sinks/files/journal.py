@@ -65,9 +65,7 @@ class Journal:
         steps = steps.ljust(-(-(_HEAD.size + max(1, len(steps))) // _ALIGN) * _ALIGN - _HEAD.size)
         rest = b"\0" * (-len(memoryview(body)) % _ALIGN)
         content = b"".join((steps, memoryview(body), rest))
-        frame = memoryview(
-            _HEAD.pack(_MAGIC, len(steps), len(content) - len(steps), zlib.crc32(content)) + content
-        )
+        frame = memoryview(_HEAD.pack(_MAGIC, len(steps), len(content) - len(steps), zlib.crc32(content)) + content)
         try:
             done = 0
             while done < len(frame):

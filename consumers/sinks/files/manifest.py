@@ -94,7 +94,10 @@ def begun(view: View, kind: Format) -> Manifest:
         generation=origin.generation,
         partitions=origin.partitions,
         feed=FeedColumns(**feed_names(view)._asdict()),
-        columns=tuple(ColumnEntry(name=c.name, type=c.kind, key=c.key, title=c.title, precision=c.precision, scale=c.scale) for c in view.columns),
+        columns=tuple(
+            ColumnEntry(name=c.name, type=c.kind, key=c.key, title=c.title, precision=c.precision, scale=c.scale)
+            for c in view.columns
+        ),
         positions=dict.fromkeys(range(origin.partitions), 0),
         events=0,
         next_file=1,
@@ -109,7 +112,10 @@ def read(folder: Path) -> Manifest:
         return Manifest.model_validate_json(path.read_bytes())
     except (FileNotFoundError, ValidationError):
         raise PermanentError(
-            Text("the manifest is missing or damaged, so nobody knows what the files hold.", "清单缺失或损坏, 无法得知文件内容。"),
+            Text(
+                "the manifest is missing or damaged, so nobody knows what the files hold.",
+                "清单缺失或损坏, 无法得知文件内容。",
+            ),
             where=str(path),
             hint=Text("Put it back, or deliver once with --rebuild.", "请恢复该文件, 或使用 --rebuild 重新投递。"),
         ) from None

@@ -45,7 +45,7 @@ class GrantFolder:
     def current(self) -> Path | None:
         """The folder of the generation in force."""
         try:
-            return self.path / os.readlink(self.path / _CURRENT)
+            return self.path / (self.path / _CURRENT).readlink()
         except FileNotFoundError:
             return None
 
@@ -66,6 +66,7 @@ class GrantFolder:
         link.symlink_to(folder.name)
         link.replace(self.path / _CURRENT)
         sync(self.path)
+        sync(self.path.parent)
 
     def sweep(self) -> None:
         """Remove the generations that are not in force: nothing of them may linger."""

@@ -46,7 +46,9 @@ def settings_of(url: str) -> FilesSettings:
     try:
         pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(asked))
     except ValueError:
-        raise _wrong(where, "options are written NAME=VALUE, with & between.", "选项须写作 名称=值, 以 & 分隔。") from None
+        raise _wrong(
+            where, "options are written NAME=VALUE, with & between.", "选项须写作 名称=值, 以 & 分隔。"
+        ) from None
     if len({name for name, _ in pairs}) < len(pairs):
         raise _wrong(where, "an option stands there twice.", "同一选项出现了两次。")
     rolling = build(Rolling, dict(pairs), where)
@@ -54,5 +56,8 @@ def settings_of(url: str) -> FilesSettings:
 
 
 def _wrong(where: str, en: str, zh: str) -> ConfigError:
-    hint = Text("For example parquet:delivery/shuiwu?roll_mb=64&roll_s=300.", "例如 parquet:delivery/shuiwu?roll_mb=64&roll_s=300。")
+    hint = Text(
+        "For example parquet:delivery/shuiwu?roll_mb=64&roll_s=300.",
+        "例如 parquet:delivery/shuiwu?roll_mb=64&roll_s=300。",
+    )
     return ConfigError(Text(en, zh), where=where, hint=hint)

@@ -80,7 +80,7 @@ class FilesSink:
         """The generation's folder, with its manifest; of others nothing is left."""
         folder = place.current()
         held = None if folder is None else self._read(folder, rebuild)
-        if folder is None or must_refill(view, held and held.origin, rebuild=rebuild):
+        if folder is None or must_refill(view, None if held is None else held.origin, rebuild=rebuild):
             folder = place.fresh(view.origin.generation)
             manifest.write(folder, manifest.begun(view, self._settings.format))
             place.switch(folder)
@@ -131,9 +131,13 @@ class _Open:
     def __init__(self, place: GrantFolder, folder: Path, view: View, monotonic: Callable[[], float]) -> None:
         self.place, self.folder, self.feed = place, folder, Feed(view)
         self._view, self._monotonic = view, monotonic
+        self.since: float | None = None
         held = manifest.read(folder)
         sweep(folder, held)
-        self._begin(finish(folder, held))
+        self._held = held = finish(folder, held)
+        self.positions, self.events = dict(held.positions), held.events
+        self.rows = 0
+        self.journal = self._next_journal()
 
     def claim(self, batch: Batch | None = None) -> None:
         """Zombie if another deliverer has opened the folder, or a batch does not go on where this one is."""
@@ -155,12 +159,10 @@ class _Open:
 
     def roll(self) -> None:
         """Finish the file and begin the next."""
-        held = finish(self.folder, self._held, least=self.journal.size)
+        self._held = finish(self.folder, self._held, least=self.journal.size)
+        self.rows, self.since = 0, None
         self.journal.close()
-        self._begin(held)
+        self.journal = self._next_journal()
 
-    def _begin(self, held: Manifest) -> None:
-        self._held = held
-        self.positions, self.events, self.rows = dict(held.positions), held.events, 0
-        self.since: float | None = None
-        self.journal = Journal(journal_of(self.folder, held.next_file), self.feed.schema)
+    def _next_journal(self) -> Journal:
+        return Journal(journal_of(self.folder, self._held.next_file), self.feed.schema)
