@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import datetime as dt
 import fcntl
 import hashlib
+import math
 import os
 import re
 import resource
@@ -11,6 +14,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +27,7 @@ from consumers.sink import Zombie
 from consumers.sinks.files import finish, manifest
 from consumers.sinks.files.settings import FilesSettings
 from consumers.sinks.files.sink import FilesSink
+from consumers.values import json_text
 from consumers.view import Column
 from schemas.errors import ConfigError, PermanentError, TransientError
 from tests.kit.change_files import ask, current, feed_of, state_of
@@ -175,6 +180,34 @@ def test_identifiers_and_formulas_stay_the_text_they_are(tmp_path: Path) -> None
     (path,) = files(tmp_path).glob("*.csv")
     assert path.read_text(encoding="utf-8").startswith('"_op","_released_at","_partition","_offset","id","name"')
     assert {r["id"]: r["name"] for r in state_of(files(tmp_path))} == {f"0{n}": t for n, t in enumerate(texts)}
+
+
+def test_values_at_the_edge_of_their_types_come_back(sink: FilesSink, tmp_path: Path) -> None:
+    ends = [dt.datetime.fromisoformat(t) for t in ("0001-01-01T00:00:00", "9999-12-31T23:59:59.999999")]
+    kinds: dict[str, list[Any]] = {
+        "timestamp": list(ends),
+        "local": list(ends),
+        "date": [dt.date.min, dt.date.max],
+        "time": [dt.time.min, dt.time.max],
+        "double": [math.inf, -1.5e300],
+        "bytes": [b"", b"\xff" * 3],
+        "decimal": [Decimal("0.00"), Decimal("-9999999999999999.99")],
+        "text": ["\u2028\t\x01\r", "𠮷'\"\\"],
+        "json": [{"a": {"名": [math.nan]}}, []],
+    }
+    columns = [Column("id", "id", "text", True)]
+    columns += [Column(f"a_{k}", f"a_{k}", k, False, "", 18, 2) for k in kinds]  # type: ignore[arg-type]
+    sink.open(a_view(columns=columns))
+    rows = [{f"a_{k}": v[n] for k, v in kinds.items()} for n in range(2)]
+    sink.write(batch(*(event("c", str(n), n, row) for n, row in enumerate(rows))))
+    sink.tend(ending=True)
+    found = sorted(state_of(files(tmp_path)), key=lambda r: r["id"])
+    parquet = manifest.read(files(tmp_path)).format == "parquet"
+    for row, was in zip(found, rows, strict=True):
+        was["a_timestamp"] = was["a_timestamp"].replace(tzinfo=dt.UTC)
+        was["a_json"] = json_text(was["a_json"])
+        was["a_bytes"] = was["a_bytes"] if parquet else base64.b64encode(was["a_bytes"]).decode()
+        assert {k: row[k] for k in was} == was
 
 
 def test_parquet_carries_the_titles_of_table_and_columns(tmp_path: Path) -> None:

@@ -123,6 +123,14 @@ class FilesSink:
         except TransientError:
             self.close()
             raise
+        except pa.ArrowException as error:
+            raise PermanentError(
+                Text(
+                    f"the rows cannot be written as {self._settings.format} ({type(error).__name__}).",
+                    f"数据行无法写为 {self._settings.format}({type(error).__name__})。",
+                ),
+                where=str(path),
+            ) from None
 
 
 class _Open:
