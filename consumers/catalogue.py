@@ -28,15 +28,28 @@ def _postgresql(url: str) -> Sink:
     return PostgresqlSink(PostgresqlSettings(url=SecretStr(url)))
 
 
-SINKS: dict[str, Callable[[str], Sink]] = {"sqlite": _sqlite, "postgresql": _postgresql}
+def _files(url: str) -> Sink:
+    from consumers.sinks.files.settings import settings_of
+    from consumers.sinks.files.sink import FilesSink
+
+    return FilesSink(settings_of(url))
+
+
+SINKS: dict[str, Callable[[str], Sink]] = {
+    "sqlite": _sqlite,
+    "postgresql": _postgresql,
+    "parquet": _files,
+    "csv": _files,
+    "jsonl": _files,
+}
 """What stands before the first `:` of a sink's address -> how to make it."""
 
-_PATHS = frozenset({"sqlite"})
+_PATHS = frozenset({"sqlite", "parquet", "csv", "jsonl"})
 """Kinds whose address is a path: nothing in it is a secret."""
 
 
 def sink_for(url: str) -> Sink:
-    """A new sink for `sqlite:PATH` or `postgresql://user@host/database`. ConfigError for any other address."""
+    """A new sink for an address of a kind in `SINKS`, such as `sqlite:PATH`. ConfigError for any other address."""
     make = SINKS.get(url.partition(":")[0])
     if make is None:
         raise ConfigError(

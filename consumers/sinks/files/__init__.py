@@ -1,0 +1,1 @@
+"""Files for analysts and loaders: a grant's changes as Parquet, CSV or JSON Lines."""
