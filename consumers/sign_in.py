@@ -1,0 +1,48 @@
+"""Does the cluster refuse who we say we are? librdkafka goes on trying for ever and tells it beside its answers only."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+
+from infra.runtime.kafka import client_config
+from infra.runtime.settings import Settings
+from schemas.errors import ConfigError
+from schemas.text import Text
+
+_ASK_S = 3.0
+
+
+def refusal(settings: Settings) -> ConfigError | None:
+    """The refusal, if user, password or certificate are refused by the cluster; None too if it does not answer at all."""
+    if settings.security_protocol == "PLAINTEXT":
+        return None
+    told: list[int] = []
+    client = AdminClient(client_config(settings, error_cb=lambda error: told.append(error.code())))
+    with suppress(KafkaException):  # whether it answers is the caller's business, who was not answered
+        client.list_topics(timeout=_ASK_S)
+    client.poll(0)
+    if KafkaError._AUTHENTICATION in told:
+        return ConfigError(
+            Text(
+                f"the cluster does not accept the user '{settings.sasl_username}' with this password.",
+                f"集群不接受用户 '{settings.sasl_username}' 及其口令。",
+            ),
+            where=settings.bootstrap_servers,
+            hint=Text(
+                "Check BUS_CREDENTIALS, or ask the bureau for new credentials.",
+                "请检查 BUS_CREDENTIALS, 或申请新的凭据。",
+            ),
+        )
+    if KafkaError._SSL in told:
+        return ConfigError(
+            Text("no trusted connection to the cluster can be made.", "无法与集群建立可信连接。"),
+            where=settings.bootstrap_servers,
+            hint=Text(
+                "Check the certificate in the credentials, and that the address is the cluster's.",
+                "请检查凭据中的证书及集群地址。",
+            ),
+        )
+    return None
