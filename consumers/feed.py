@@ -7,6 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Literal
 
 from consumers import gaps
@@ -18,7 +19,7 @@ from consumers.position import Position
 from consumers.received import Acknowledge, Began, GenerationStarted
 from consumers.sign_in import refusal
 from infra.runtime.settings import Settings
-from schemas.errors import BusError, PermanentError, TransientError
+from schemas.errors import PermanentError, TransientError
 from schemas.policy_state import GrantInForce
 
 Until = Literal["ended", "caught_up"]
@@ -57,7 +58,7 @@ class Feed:
         self._settings, self._grant, self._at, self._why = settings, grant, held, why
         self._until, self._stop, self._on_trouble, self._acknowledge = until, stop, on_trouble, acknowledge
         self._watch = GrantWatch(settings)
-        self._read: GrantInForce | None = None
+        self._withdrawn: int | None = None
         self._looked_at = float("-inf")
         self._attempt = 0
         self._over = False
@@ -70,17 +71,17 @@ class Feed:
             except TransientError as error:
                 self._wait(error)
 
-    def withdrawn(self) -> bool:
-        """Whether the grant has ended, so that what was read ahead may not be handed out any more. Any thread."""
-        now, read = time.monotonic(), self._read
-        if read is None or now - self._looked_at < _LOOK_EVERY_S:
-            return False
-        self._looked_at = now
-        try:
-            life = self._watch.life(read)
-        except BusError:
-            return False  # who reads meets the same, and tells
-        return life.ended is not None and life.end_reason != "superseded"
+    def withdrawn(self, generation: int) -> bool:
+        """Whether a generation has ended for good or until it is resumed, so that what was read ahead of it may not be handed
+        out any more. Any thread; costs next to nothing."""
+        now = time.monotonic()
+        if now - self._looked_at >= _LOOK_EVERY_S:
+            self._looked_at = now
+            with suppress(TransientError):  # who reads meets the same, and tells
+                life = self._watch.state().generation(self._grant, generation)
+                if life is not None and life.ended is not None and life.end_reason != "superseded":
+                    self._withdrawn = generation
+        return self._withdrawn == generation
 
     def close(self) -> None:
         """Give back the connections, once nobody reads or asks any more."""
@@ -111,12 +112,11 @@ class Feed:
         reader.start(dict(enumerate(self._at.offsets)))
         if started is not None:
             yield [started]
-        self._read = reader.grant
         made = Chunks(self._at, self._acknowledge)
         while reader.ended is None and not self._stop.is_set():
             batch = reader.poll(_POLL_S, MOST)
             self._attempt = 0
-            caught_up = batch is None and self._until == "caught_up" and reader.at_end and reader.ended is None
+            caught_up = batch is None and reader.ended is None and self._caught_up(reader)
             if caught_up:
                 batch = reader.settle()
             if batch is not None:
@@ -128,6 +128,10 @@ class Feed:
         if reader.ended is not None and reader.ended.next_generation is None:
             self._over = True
             yield [reader.ended]
+
+    def _caught_up(self, reader: GrantReader) -> bool:
+        """Whether the loop is to end because everything was read; if the grant has ended as well, its fence is waited for."""
+        return self._until == "caught_up" and reader.at_end and not self.withdrawn(reader.grant.generation)
 
     def _begin(self, reader: GrantReader) -> GenerationStarted | None:
         """Settle where reading begins; what to tell the program if that is where a generation does."""

@@ -11,7 +11,7 @@ from schemas.errors import ConfigError
 from schemas.text import Text
 
 _FORM = re.compile(
-    r"1:(?P<grant>[a-z0-9._-]+):(?P<generation>\d+):(?P<topic_id>[A-Za-z0-9_-]+):(?P<offsets>\d+(?:,\d+)*)\Z"
+    r"1:(?P<grant>[a-z0-9._-]+):(?P<generation>\d+):(?P<topic_id>[A-Za-z0-9+/=_-]+):(?P<offsets>\d+(?:,\d+)*)\Z"
 )
 
 

@@ -40,6 +40,11 @@ class Event:
     _acknowledge: Acknowledge = field(repr=False)
 
     @property
+    def generation(self) -> int:
+        """The grant's generation it belongs to."""
+        return self._begin.generation
+
+    @property
     def position(self) -> Position:
         """Where to read on once this event, and all that were handed out before it, are done with."""
         begin = self._begin

@@ -97,10 +97,14 @@ class Subscription:
                 return
             if isinstance(item, GrantEnd):
                 yield self._end(item)
-            elif self._dropped or feed.withdrawn():
+                continue
+            if isinstance(item, GenerationStarted):
+                self._dropped = False
+            if isinstance(item, Passed):
+                if not self._dropped:
+                    self._acknowledged.passed(item.position)
+            elif self._dropped or feed.withdrawn(item.generation):
                 self._dropped = True
-            elif isinstance(item, Passed):
-                self._acknowledged.passed(item.position)
             else:
                 self._acknowledged.handed_out(item.position)
                 yield item
