@@ -104,7 +104,7 @@ def test_a_slow_task_holds_reading_back_and_others_get_their_turn(feed: GrantFee
     async def run() -> None:
         async with program(feed, tmp_path) as events:
             counter = None
-            async for event in events:  # without a single await of its own
+            async for _event in events:  # without a single await of its own
                 counter = counter or asyncio.create_task(count())
                 assert events._ahead.qsize() <= AHEAD
             assert counter is not None

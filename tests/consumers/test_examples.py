@@ -14,6 +14,8 @@ from consumers.examples import copy_to_sqlite, fan_out, print_changes
 from tests.conftest import Cluster
 from tests.kit.grant_feed import GrantFeed
 
+ROOM = Path(copy_to_sqlite.__file__).parent.parent
+
 
 @pytest.fixture
 def feed(cluster: Cluster, unique: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> GrantFeed:
@@ -23,6 +25,22 @@ def feed(cluster: Cluster, unique: str, tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("BUS_BOOTSTRAP_SERVERS", cluster.bootstrap_servers)
     monkeypatch.setenv("BUS_REGISTRY_URL", cluster.registry_url)
     return made
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.zh-CN.md"])
+def test_the_five_lines_of_the_page_print_a_change(feed: GrantFeed, page: str) -> None:
+    text = (ROOM / page).read_text(encoding="utf-8")
+    program = text[text.index("from consumers import Event, Subscriber") :].partition("```")[0]
+    program = program.replace("shuiwu.enterprise.2026-001", feed.grant_id).replace(', credentials="shuiwu.yaml"', "")
+    feed.send([("c", "1", {"name": "甲"})])
+    printed: list[tuple[object, ...]] = []
+
+    def show(*words: object) -> None:
+        printed.append(words)
+        feed.end()
+
+    exec(program, {"print": show})
+    assert printed == [("c", {"id": "1"}, {"id": "1", "name": "甲", "amount": None})]
 
 
 def test_print_changes_prints_each_and_the_end(feed: GrantFeed, capsys: pytest.CaptureFixture[str]) -> None:

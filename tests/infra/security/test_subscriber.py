@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from consumers import Event, GenerationStarted, GrantEnded, Subscriber
 from consumers.examples import print_changes
 from infra.control import revoke
+from infra.security.certificates import certificates
 from schemas.errors import ConfigError
 from tests.infra.security.test_access import City, city, exchange  # noqa: F401 - fixtures
 from tests.kit.exchange_lab import within
@@ -76,9 +77,7 @@ def test_a_wrong_password_is_told_at_once_and_not_tried_again(city: City, tmp_pa
 
 
 def test_a_certificate_that_is_not_trusted_is_told_at_once(city: City, tmp_path: Path) -> None:  # noqa: F811
-    from infra.security.certificates import authority
-
-    other = authority("somebody else")
+    other = certificates(tmp_path / "somebody else").authority.read_text()
     untrusting = city.subscriber.model_copy(update={"ssl_ca_pem": other, "credentials": None})
     with (
         Subscriber(city.grant, settings=untrusting, ledger=tmp_path / "l") as events,
