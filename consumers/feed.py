@@ -65,6 +65,7 @@ class Feed:
 
     def chunks(self) -> Iterator[Chunk]:
         """What there is, until the grant has ended, or all is read (`until` "caught_up"), or `stop` is set."""
+        self._check_credentials()  # at once: whoever is refused would else wait until a question has timed out
         while not self._over and not self._stop.is_set():
             try:
                 yield from self._session()
@@ -158,11 +159,14 @@ class Feed:
             self._grant, life.generation, reason, life.ended_at, cut_off=not whole, destroy_by=life.destroy_by
         )
 
-    def _wait(self, error: TransientError) -> None:
-        """Tell of it, and wait: doubling, with jitter. Raises ConfigError if it is the credentials that are refused."""
+    def _check_credentials(self) -> None:
         refused = refusal(self._settings)
         if refused is not None:
-            raise refused from error
+            raise refused
+
+    def _wait(self, error: TransientError) -> None:
+        """Tell of it, and wait: doubling, with jitter. Raises ConfigError if it is the credentials that are refused."""
+        self._check_credentials()
         longest = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** min(self._attempt, 10))
         wait_s = random.uniform(longest / 2, longest)
         self._attempt += 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import time
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
@@ -13,17 +13,14 @@ from schemas.errors import ConfigError
 from schemas.text import Text
 
 _ASK_S = 3.0
+_LOOK_S = 0.2
 
 
 def refusal(settings: Settings) -> ConfigError | None:
     """The refusal, if user, password or certificate are refused by the cluster; None too if it does not answer at all."""
     if settings.security_protocol == "PLAINTEXT":
         return None
-    told: list[int] = []
-    client = AdminClient(client_config(settings, error_cb=lambda error: told.append(error.code())))
-    with suppress(KafkaException):  # whether it answers is the caller's business, who was not answered
-        client.list_topics(timeout=_ASK_S)
-    client.poll(0)
+    told = _told(settings)
     if KafkaError._AUTHENTICATION in told:
         return ConfigError(
             Text(
@@ -46,3 +43,18 @@ def refusal(settings: Settings) -> ConfigError | None:
             ),
         )
     return None
+
+
+def _told(settings: Settings) -> list[int]:
+    """Codes of the errors that come before an answer; after an answer, or `_ASK_S` seconds of silence, none."""
+    told: list[int] = []
+    client = AdminClient(client_config(settings, error_cb=lambda error: told.append(error.code())))
+    deadline = time.monotonic() + _ASK_S
+    while time.monotonic() < deadline and not {KafkaError._AUTHENTICATION, KafkaError._SSL} & set(told):
+        try:
+            client.list_topics(timeout=_LOOK_S)
+        except KafkaException:
+            client.poll(0)  # whether it answers is the caller's business; errors are told here
+        else:
+            return []
+    return told
