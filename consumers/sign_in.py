@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
@@ -14,6 +15,7 @@ from schemas.text import Text
 
 _ASK_S = 3.0
 _LOOK_S = 0.2
+_TWICE = 2
 
 
 def refusal(settings: Settings) -> ConfigError | None:
@@ -21,7 +23,7 @@ def refusal(settings: Settings) -> ConfigError | None:
     if settings.security_protocol == "PLAINTEXT":
         return None
     told = _told(settings)
-    if KafkaError._AUTHENTICATION in told:
+    if told == KafkaError._AUTHENTICATION:
         return ConfigError(
             Text(
                 f"the cluster does not accept the user '{settings.sasl_username}' with this password.",
@@ -33,7 +35,7 @@ def refusal(settings: Settings) -> ConfigError | None:
                 "请检查 BUS_CREDENTIALS, 或申请新的凭据。",
             ),
         )
-    if KafkaError._SSL in told:
+    if told == KafkaError._SSL:
         return ConfigError(
             Text("no trusted connection to the cluster can be made.", "无法与集群建立可信连接。"),
             where=settings.bootstrap_servers,
@@ -45,16 +47,19 @@ def refusal(settings: Settings) -> ConfigError | None:
     return None
 
 
-def _told(settings: Settings) -> list[int]:
-    """Codes of the errors that come before an answer; after an answer, or `_ASK_S` seconds of silence, none."""
-    told: list[int] = []
-    client = AdminClient(client_config(settings, error_cb=lambda error: told.append(error.code())))
+def _told(settings: Settings) -> int | None:
+    """What the cluster refuses before it answers anything, and again: a broker that goes down in mid-handshake is none."""
+    told: Counter[int] = Counter()
+    client = AdminClient(client_config(settings, error_cb=lambda error: told.update([error.code()])))
     deadline = time.monotonic() + _ASK_S
-    while time.monotonic() < deadline and not {KafkaError._AUTHENTICATION, KafkaError._SSL} & set(told):
+    while time.monotonic() < deadline:
         try:
             client.list_topics(timeout=_LOOK_S)
         except KafkaException:
             client.poll(0)  # whether it answers is the caller's business; errors are told here
         else:
-            return []
-    return told
+            return None
+        for code in (KafkaError._AUTHENTICATION, KafkaError._SSL):
+            if told[code] >= _TWICE:
+                return code
+    return None
