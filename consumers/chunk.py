@@ -25,7 +25,8 @@ class Chunks:
     """Makes the chunks of one generation, from `begin` on.
 
     A tombstone right behind the delete of its key says nothing new and belongs to it; one that stands alone is a delete,
-    because compaction has removed the other.
+    because compaction has removed the other (or because a batch ended and the program was started anew between the two: then the
+    delete comes twice).
     """
 
     def __init__(self, begin: Position, acknowledge: Acknowledge) -> None:

@@ -104,7 +104,7 @@ class Subscription:
                 if not self._dropped:
                     self._acknowledged.passed(item.position)
             elif self._dropped or feed.withdrawn(item.generation):
-                self._dropped = True
+                self._dropped = self._dropped or isinstance(item, Event)
             else:
                 self._acknowledged.handed_out(item.position)
                 yield item

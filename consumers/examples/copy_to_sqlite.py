@@ -14,6 +14,8 @@ from typing import Literal
 from consumers import Event, GenerationStarted, GrantEnded, Subscriber
 
 TABLES = """
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = NORMAL;
 CREATE TABLE IF NOT EXISTS copy (key TEXT PRIMARY KEY, row TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS progress (one INTEGER PRIMARY KEY CHECK (one = 1), position TEXT NOT NULL, changes INTEGER NOT NULL);
 INSERT OR IGNORE INTO progress VALUES (1, '', 0);

@@ -43,13 +43,21 @@ def test_the_five_lines_of_the_page_print_a_change(feed: GrantFeed, page: str) -
     assert printed == [("c", {"id": "1"}, {"id": "1", "name": "甲", "amount": None})]
 
 
-def test_print_changes_prints_each_and_the_end(feed: GrantFeed, capsys: pytest.CaptureFixture[str]) -> None:
+def test_print_changes_prints_each_and_the_end(feed: GrantFeed, monkeypatch: pytest.MonkeyPatch) -> None:
     feed.send([("c", "1", {"name": "甲"})])
-    feed.end()  # released before its end, and not read by then: the end says so
+    said: list[str] = []
+
+    def show(*words: object) -> None:
+        said.append(" ".join(map(str, words)))
+        if len(said) == 2:
+            feed.end()
+
+    monkeypatch.setattr(print_changes, "print", show, raising=False)
     print_changes.main(feed.grant_id)
-    said = capsys.readouterr().out.splitlines()
-    assert said[0] == "generation 1 (first): id, name, amount"
-    assert "can be read no longer" in said[-1]
+    generation, change, end = said
+    assert generation == "generation 1 (first): id, name, amount"
+    assert change == "c {'id': '1'} {'id': '1', 'name': '甲', 'amount': None}"
+    assert "has ended (revoked); everything released before its end was read" in end
 
 
 def test_copy_to_sqlite_equals_the_model_and_applies_nothing_twice(feed: GrantFeed, tmp_path: Path) -> None:

@@ -121,4 +121,4 @@ def wait_until(condition: Callable[[], bool], child: subprocess.Popen[bytes]) ->
     while not condition():
         assert child.poll() is None, "the program ended by itself"
         assert time.monotonic() < deadline
-        time.sleep(0.005)
+        time.sleep(0.02)
