@@ -37,7 +37,12 @@ class AsyncSubscriber(Subscription):
     _thread: threading.Thread | None = None
 
     async def __aenter__(self) -> AsyncSubscriber:
-        self._feed = await asyncio.to_thread(self._open)
+        opening = asyncio.create_task(asyncio.to_thread(self._open))
+        try:
+            self._feed = await asyncio.shield(opening)
+        except asyncio.CancelledError:  # the thread cannot be: what it opens is given back when it has
+            opening.add_done_callback(lambda done: done.exception() or self._release())
+            raise
         self._loop = asyncio.get_running_loop()
         self._news = asyncio.Event()
         self._ahead: queue.Queue[Chunk | BaseException | None] = queue.Queue(AHEAD)
@@ -58,7 +63,7 @@ class AsyncSubscriber(Subscription):
         if self._handed % _BREATH == 0:
             await asyncio.sleep(0)
         while (received := next(self._items, None)) is None:
-            self._items = self._hand_out(self._feed, await self._chunk())
+            self._items = self._hand_out(await self._chunk(), self._feed.withdrawn)
         return received
 
     async def __aexit__(
@@ -94,19 +99,20 @@ class AsyncSubscriber(Subscription):
         end: BaseException | None = None
         try:
             for chunk in feed.chunks():
-                self._put(chunk)
+                self._put(chunk, feed)
         except BaseException as error:  # noqa: BLE001 - raised where the program waits
             end = error
-        self._put(end)
+        self._put(end, feed)
         self._left.wait()
         feed.close()
 
-    def _put(self, what: Chunk | BaseException | None) -> None:
+    def _put(self, what: Chunk | BaseException | None, feed: Feed) -> None:
         while not self._left.is_set():
             try:
                 self._ahead.put(what, timeout=_LOOK_S)
                 self._loop.call_soon_threadsafe(self._news.set)
             except queue.Full:
+                feed.look_again()  # the program is slow: so that it hears of the end before all of this is handed out
                 continue
             except RuntimeError:  # the event loop was closed, and this left open
                 self._left.set()

@@ -73,8 +73,12 @@ class Feed:
                 self._wait(error)
 
     def withdrawn(self, generation: int) -> bool:
-        """Whether a generation has ended for good or until it is resumed, so that what was read ahead of it may not be handed
-        out any more. Any thread; costs next to nothing."""
+        """Whether a generation is known to have ended, for good or until it is resumed: what was read ahead of it may not be
+        handed out any more. Any thread; asks nobody."""
+        return self._withdrawn == generation
+
+    def look(self, generation: int) -> bool:
+        """The same, with the news of the last tenth of a second. May ask the cluster: not for an event loop."""
         now = time.monotonic()
         if now - self._looked_at >= _LOOK_EVERY_S:
             self._looked_at = now
@@ -82,7 +86,12 @@ class Feed:
                 life = self._watch.state().generation(self._grant, generation)
                 if life is not None and life.ended is not None and life.end_reason != "superseded":
                     self._withdrawn = generation
-        return self._withdrawn == generation
+        return self.withdrawn(generation)
+
+    def look_again(self) -> None:
+        """`look` for the generation being read."""
+        if self._at is not None:
+            self.look(self._at.generation)
 
     def close(self) -> None:
         """Give back the connections, once nobody reads or asks any more."""
@@ -117,6 +126,7 @@ class Feed:
         while reader.ended is None and not self._stop.is_set():
             batch = reader.poll(_POLL_S, MOST)
             self._attempt = 0
+            self.look(reader.grant.generation)
             caught_up = batch is None and reader.ended is None and self._caught_up(reader)
             if caught_up:
                 batch = reader.settle()
@@ -126,13 +136,15 @@ class Feed:
             if caught_up:
                 self._over = True
                 return
+        if reader.ended is not None and reader.ended.reason != "superseded":
+            self._withdrawn = reader.grant.generation
         if reader.ended is not None and reader.ended.next_generation is None:
             self._over = True
             yield [reader.ended]
 
     def _caught_up(self, reader: GrantReader) -> bool:
         """Whether the loop is to end because everything was read; if the grant has ended as well, its fence is waited for."""
-        return self._until == "caught_up" and reader.at_end and not self.withdrawn(reader.grant.generation)
+        return self._until == "caught_up" and reader.at_end and not self.look(reader.grant.generation)
 
     def _begin(self, reader: GrantReader) -> GenerationStarted | None:
         """Settle where reading begins; what to tell the program if that is where a generation does."""

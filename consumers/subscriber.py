@@ -57,7 +57,7 @@ class Subscriber(Subscription):
 
     def _run(self, feed: Feed) -> Iterator[Received]:
         for chunk in feed.chunks():
-            yield from self._hand_out(feed, chunk)
+            yield from self._hand_out(chunk, feed.look)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.stop()

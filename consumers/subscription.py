@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -54,7 +54,7 @@ class Subscription:
         self._stop = threading.Event()
         self._ledger: Ledger | None = None
         self._acknowledged = Acknowledged(None)
-        self._dropped = False
+        self._opened = self._dropped = False
 
     def acknowledge(self, received: Event | GenerationStarted) -> None:
         """What `received.acknowledge()` does: it, and everything before it in its partition, is done with."""
@@ -72,6 +72,9 @@ class Subscription:
 
     def _open(self) -> Feed:
         """Take the ledger, and go on where it stopped. ConfigError if another program holds it."""
+        if self._opened:
+            raise RuntimeError("a subscriber is used once")
+        self._opened = True
         held = self._start
         if not self._own:
             self._ledger = Ledger(self._path, self.grant)
@@ -90,8 +93,8 @@ class Subscription:
             acknowledge=self.acknowledge,
         )
 
-    def _hand_out(self, feed: Feed, chunk: Chunk) -> Iterator[Received]:
-        """The chunk's items for the program, one by one; what is left when the grant ends is dropped."""
+    def _hand_out(self, chunk: Chunk, withdrawn: Callable[[int], bool]) -> Iterator[Received]:
+        """The chunk's items for the program, one by one; what is left when its generation is `withdrawn` is dropped."""
         for item in chunk:
             if self._stop.is_set():
                 return
@@ -103,7 +106,7 @@ class Subscription:
             if isinstance(item, Passed):
                 if not self._dropped:
                     self._acknowledged.passed(item.position)
-            elif self._dropped or feed.withdrawn(item.generation):
+            elif self._dropped or withdrawn(item.generation):
                 self._dropped = self._dropped or isinstance(item, Event)
             else:
                 self._acknowledged.handed_out(item.position)

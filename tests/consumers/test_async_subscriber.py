@@ -114,6 +114,24 @@ def test_a_slow_task_holds_reading_back_and_others_get_their_turn(feed: GrantFee
     assert turns >= 3 * MOST // 100 - 1
 
 
+def test_what_was_read_ahead_when_a_grant_ends_is_not_handed_out(feed: GrantFeed, tmp_path: Path) -> None:
+    feed.send([("c", str(i), None) for i in range(5 * MOST)])
+
+    async def run() -> list[Any]:
+        async with program(feed, tmp_path, until="ended") as events:
+            first = [await anext(events) for _ in range(10)]
+            await asyncio.to_thread(feed.end)
+            deadline = asyncio.get_running_loop().time() + 20
+            while not events._feed.withdrawn(1):
+                assert asyncio.get_running_loop().time() < deadline
+                await asyncio.sleep(0.02)
+            return [*first, *[event async for event in events]]
+
+    received = asyncio.run(run())
+    assert [type(i) for i in received] == [GenerationStarted, *[Event] * 9, GrantEnded]
+    assert received[-1].cut_off
+
+
 def test_what_ends_the_reading_is_raised_where_the_program_waits(cluster: Cluster, tmp_path: Path) -> None:
     async def run() -> None:
         async with AsyncSubscriber("nobody.nothing.1", settings=cluster.settings, ledger=tmp_path / "l") as events:

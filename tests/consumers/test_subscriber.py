@@ -175,7 +175,7 @@ def test_what_was_read_ahead_when_a_grant_ends_is_not_handed_out_and_that_is_sai
     with program(until="ended") as events:
         list(islice(events, 11))
         feed.end()
-        wait_until(lambda: events._feed is not None and events._feed.withdrawn(1))
+        wait_until(lambda: events._feed is not None and events._feed.look(1))
         rest = list(events)
     assert [type(i) for i in rest] == [GrantEnded]
     assert rest[0].cut_off
@@ -259,6 +259,15 @@ def test_an_unknown_grant_is_told_at_once(cluster: Cluster, tmp_path: Path) -> N
         Subscriber("nobody.nothing.1", settings=cluster.settings, ledger=tmp_path / "l") as events,
     ):
         next(events)
+
+
+def test_a_subscriber_is_used_once_and_in_a_with_statement(program: Open) -> None:
+    once = program()
+    with pytest.raises(RuntimeError, match="with statement"):
+        next(once)
+    read(once)
+    with pytest.raises(RuntimeError, match="used once"):
+        read(once)
 
 
 def test_another_threads_stop_ends_the_loop_without_an_end_of_the_grant(feed: GrantFeed, program: Open) -> None:
