@@ -41,7 +41,7 @@ class AsyncSubscriber(Subscription):
         try:
             self._feed = await asyncio.shield(opening)
         except asyncio.CancelledError:  # the thread cannot be: what it opens is given back when it has
-            opening.add_done_callback(lambda done: done.exception() or self._release())
+            opening.add_done_callback(self._give_back)
             raise
         self._loop = asyncio.get_running_loop()
         self._news = asyncio.Event()
@@ -93,6 +93,10 @@ class AsyncSubscriber(Subscription):
             if found is not None:
                 raise found
         raise StopAsyncIteration
+
+    def _give_back(self, opened: asyncio.Task[Feed]) -> None:
+        if opened.exception() is None:
+            self._release()
 
     def _read(self, feed: Feed) -> None:
         """In the thread: read ahead, and say why there is no more."""

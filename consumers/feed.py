@@ -19,7 +19,7 @@ from consumers.position import Position
 from consumers.received import Acknowledge, Began, GenerationStarted
 from consumers.sign_in import refusal
 from infra.runtime.settings import Settings
-from schemas.errors import PermanentError, TransientError
+from schemas.errors import BusError, PermanentError, TransientError
 from schemas.policy_state import GrantInForce
 
 Until = Literal["ended", "caught_up"]
@@ -82,7 +82,7 @@ class Feed:
         now = time.monotonic()
         if now - self._looked_at >= _LOOK_EVERY_S:
             self._looked_at = now
-            with suppress(TransientError):  # who reads meets the same, and tells
+            with suppress(BusError):  # who reads meets the same, and tells
                 life = self._watch.state().generation(self._grant, generation)
                 if life is not None and life.ended is not None and life.end_reason != "superseded":
                     self._withdrawn = generation
