@@ -103,6 +103,7 @@ class Feed:
         try:
             reader = GrantReader(self._settings, self._grant, watch=self._watch)
         except PermanentError:
+            self._watch.state(fresh=True)  # it may have ended since it was asked for
             life = self._watch.life(grant)
             if life.ended is None:
                 raise
