@@ -76,9 +76,9 @@ class GrantEnd:
         return Text(
             f"grant {self.grant} was amended: generation {self.generation} has ended and generation "
             f"{self.next_generation} goes on in {self.next_topic}, from a snapshot and maybe with other fields. "
-            "bus deliver follows by itself and makes its table anew; a program opens a new Subscriber and replaces its copy.",
+            "bus deliver follows by itself and makes its table anew; a Subscriber follows and tells the program to empty its copy.",
             f"授权 {self.grant} 已变更: 第 {self.generation} 代已终止, 由第 {self.next_generation} 代在 {self.next_topic} "
-            "中自快照起继续, 字段可能不同。bus deliver 会自动跟进并重建目标表; 程序须新建 Subscriber 并替换已有副本。",
+            "中自快照起继续, 字段可能不同。bus deliver 会自动跟进并重建目标表; Subscriber 会自动跟进并通知程序清空副本。",
         )
 
 

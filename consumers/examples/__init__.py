@@ -1,0 +1,1 @@
+"""Programs of a department, to read and to start from. Each is run by a test."""
