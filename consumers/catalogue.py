@@ -28,10 +28,17 @@ def _postgresql(url: str) -> Sink:
     return PostgresqlSink(PostgresqlSettings(url=SecretStr(url)))
 
 
-SINKS: dict[str, Callable[[str], Sink]] = {"sqlite": _sqlite, "postgresql": _postgresql}
+def _webhook(url: str) -> Sink:
+    from consumers.sinks.webhook.settings import load_settings
+    from consumers.sinks.webhook.sink import WebhookSink
+
+    return WebhookSink(load_settings(_path(url, "webhook:shuiwu.yaml")))
+
+
+SINKS: dict[str, Callable[[str], Sink]] = {"sqlite": _sqlite, "postgresql": _postgresql, "webhook": _webhook}
 """What stands before the first `:` of a sink's address -> how to make it."""
 
-_PATHS = frozenset({"sqlite"})
+_PATHS = frozenset({"sqlite", "webhook"})
 """Kinds whose address is a path: nothing in it is a secret."""
 
 
