@@ -114,7 +114,13 @@ class _Timed(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        stream = self._stream.start_tls(ssl_context, server_hostname, self._backend.left(timeout))
+        try:
+            stream = self._stream.start_tls(ssl_context, server_hostname, self._backend.left(timeout))
+        except httpcore.ConnectError as error:
+            if isinstance(error.__cause__, ssl.SSLCertVerificationError):
+                # it may be someone else: that stops at once, whatever the budget
+                raise _not_certified(server_hostname, error.__cause__.verify_message) from None
+            raise
         return _Timed(stream, self._backend)
 
     def get_extra_info(self, info: str) -> Any:
@@ -140,5 +146,16 @@ def _refusal(host: str, address: str) -> PermanentError:
         hint=Text(
             "If that is meant, name its network under `networks` (or set `loopback: true`).",
             "如确有需要, 请在 networks 中列出该网段(本机则设 loopback: true)。",
+        ),
+    )
+
+
+def _not_certified(host: str | None, why: str) -> PermanentError:
+    return PermanentError(
+        Text(f"the receiver's certificate is not accepted: {why}.", f"接收方证书未通过校验: {why}。"),
+        where=host,
+        hint=Text(
+            "Check url and the receiver's certificate, or name its issuer as ca_file.",
+            "请检查 url 与接收方证书, 或以 ca_file 指定签发机构。",
         ),
     )

@@ -55,6 +55,7 @@ class Writer:
 
     def __init__(self, view: View, most_events: int, most_bytes: int) -> None:
         self._view, self._most_events, self._most_bytes = view, most_events, most_bytes
+        self._fields = {c.field for c in view.columns}
         self._instants = {c.field for c in view.columns if c.kind == "timestamp"}
         self._whole = {c.field for c in view.columns if c.kind in ("int", "long")}
 
@@ -124,15 +125,15 @@ class Writer:
         return text
 
     def _row(self, row: Row | None, place: Place) -> dict[str, Any] | None:
-        """Instants with their zone, which the codecs leave out. Whole numbers must be those of Avro."""
+        """What the view has columns for; instants with their zone, which the codecs leave out. Whole numbers must be Avro's."""
         if row is None:
             return None
-        out = dict(row)
+        out = {name: value for name, value in row.items() if name in self._fields}
         for name in self._instants & out.keys():
             if out[name] is not None:
                 out[name] = in_utc(out[name])
         if any(out[name] is not None and out[name] not in _LONG for name in self._whole & out.keys()):
-            raise self._unspeakable(place)
+            raise self._unspeakable(place) from None
         return out
 
     def _unspeakable(self, place: Place) -> PermanentError:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import ssl
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
@@ -45,7 +44,7 @@ class Poster:
     def post(self, message_id: str, body: str) -> Failure | None:
         """Send it; None if it was accepted. PermanentError where trying again is no use: gone, redirected, not who it should be."""
         now = dt.datetime.now(dt.UTC)
-        headers = {
+        headers: dict[bytes | str, bytes | str] = {
             "content-type": "application/json",
             "user-agent": "exchange-bus",
             "webhook-id": message_id,
@@ -56,12 +55,9 @@ class Poster:
         timeout = self._settings.timeout_s
         timeouts = {"connect": self._settings.connect_timeout_s, "read": timeout, "write": timeout, "pool": timeout}
         try:
-            with (
-                self._certified(),
-                self._pool.stream(
-                    "POST", self._settings.url, headers=headers, content=body.encode(), extensions={"timeout": timeouts}
-                ) as response,
-            ):
+            with self._pool.stream(
+                "POST", self._settings.url, headers=headers, content=body.encode(), extensions={"timeout": timeouts}
+            ) as response:
                 return self._judged(response)
         except (httpcore.ConnectError, httpcore.ConnectTimeout):
             return Failure("unreachable")
@@ -94,26 +90,6 @@ class Poster:
             )
         asked = _retry_after(response.headers) if status in (429, 503) else 0.0
         return Failure(f"status-{status}", min(asked, self._settings.longest_retry_after_s))
-
-    @contextmanager
-    def _certified(self) -> Iterator[None]:
-        """A certificate that is not the host's may be someone else's: that stops, whatever the budget."""
-        try:
-            yield
-        except httpcore.ConnectError as error:
-            cause = error.__cause__
-            if not isinstance(cause, ssl.SSLCertVerificationError):
-                raise
-            raise self._final(
-                Text(
-                    f"the receiver's certificate is not accepted: {cause.verify_message}.",
-                    f"接收方证书未通过校验: {cause.verify_message}。",
-                ),
-                Text(
-                    "Check url and the receiver's certificate, or name its issuer as ca_file.",
-                    "请检查 url 与接收方证书, 或以 ca_file 指定签发机构。",
-                ),
-            ) from None
 
     def _final(self, what: Text, hint: Text) -> PermanentError:
         return PermanentError(what, where=self._settings.host, hint=hint)

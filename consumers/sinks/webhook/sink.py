@@ -60,22 +60,15 @@ class WebhookSink:
         requests: list[Request] = []
         expected: dict[int, int] = {}
         for partition, step in batch.steps.items():
-            before = waiting.pop(partition, None)
-            records = (
-                *(before.records if before else ()),
-                *(r for r in batch.records if r.place.partition == partition),
-            )
-            whole = Step(
-                before.step.expected if before and before.step.next == step.expected else step.expected,
-                step.next,
-                step.events + (before.step.events if before else 0),
-            )
-            expected[partition] = whole.expected
+            records = tuple(r for r in batch.records if r.place.partition == partition)
+            whole = _joined(waiting.pop(partition, None), records, step)
             announced = self._state.announced.get(partition)
-            if announced is not None and whole.next < announced:
-                waiting[partition] = _Waiting(records, whole)
+            if announced is not None and whole.step.next < announced:
+                waiting[partition] = whole
             else:
-                requests += self._writer.requests(partition, records, whole.expected, whole.next, announced)
+                ends = (whole.step.expected, whole.step.next)
+                requests += self._writer.requests(partition, whole.records, *ends, announced)
+            expected[partition] = whole.step.expected
         # everything is written down before anything is sent: what cannot be told refuses the whole batch
         self._state.check(expected)
         self._waiting = waiting
@@ -98,7 +91,6 @@ class WebhookSink:
                 upserted, deleted = upserted + request.upserted, deleted + request.deleted
             else:
                 rejected += request.events
-            self._state.announced.pop(request.partition, None)
         return Written(upserted, deleted, rejected)
 
     def _send(self, request: Request) -> bool:
@@ -145,3 +137,13 @@ class WebhookSink:
     def _where(self, request: Request) -> str:
         topic = self._view.origin.topic
         return topic if request.partition == OPENING else f"{topic}[{request.partition}]@{request.first}"
+
+
+def _joined(before: _Waiting | None, records: tuple[Record, ...], step: Step) -> _Waiting:
+    """What waits and what came after it. A step that does not go on from there expects a position nobody holds."""
+    if before is None:
+        return _Waiting(records, step)
+    if before.step.next != step.expected:
+        return _Waiting(records, step._replace(expected=-1))
+    whole = Step(before.step.expected, step.next, before.step.events + step.events)
+    return _Waiting((*before.records, *records), whole)

@@ -54,7 +54,7 @@ class State:
         self.fill = ""
         """Of this filling of the receiver's table alone, so that ids of an earlier one are not taken for seen."""
         self.announced: dict[int, int] = {}
-        """Requests under way when the state was opened: partition -> offset they end at."""
+        """Requests under way: partition -> offset they end at."""
 
     def open(self, view: View, *, rebuild: bool) -> Held:
         """Positions held. A new filling has the request OPENING announced."""
@@ -90,11 +90,13 @@ class State:
             ).fetchone()
             if found != ends:
                 raise Zombie(self._view, request.partition)
+        self.announced[request.partition] = request.next
 
     def settled(self, request: Request) -> None:
         """It was accepted, or there was nothing to tell: the position moves."""
         with failures(self._path), transaction(self._db) as db:
             self._settle(db, request)
+        self.announced.pop(request.partition, None)
 
     def given_up(self, request: Request, reason: str, now_ms: int) -> None:
         """It is left: the position moves, and a pointer stays."""
@@ -105,6 +107,7 @@ class State:
                 "INSERT INTO _bus_dead_letters VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (*letter, request.events, reason, now_ms),
             )
+        self.announced.pop(request.partition, None)
 
     def failed(self, request: Request, now_ms: int) -> Tried:
         """It failed once more. Zombie if it is no longer under way."""
