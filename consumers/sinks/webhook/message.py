@@ -55,7 +55,6 @@ class Writer:
 
     def __init__(self, view: View, most_events: int, most_bytes: int) -> None:
         self._view, self._most_events, self._most_bytes = view, most_events, most_bytes
-        self._fields = {c.field for c in view.columns}
         self._instants = {c.field for c in view.columns if c.kind == "timestamp"}
         self._whole = {c.field for c in view.columns if c.kind in ("int", "long")}
 
@@ -108,8 +107,7 @@ class Writer:
         return f'{{"type":"view.events","data":{head},"events":[{",".join(one.text for one in told)}]}}}}'
 
     def _text(self, record: Record) -> str:
-        key_of(self._view, Change(record.key, None, record.place))  # refuses a null
-        event: dict[str, Any] = {"op": Op.DELETE.value, "released_at": None, "key": self._row(record.key, record.place)}
+        event: dict[str, Any] = {"op": Op.DELETE.value, "released_at": None, "key": self._key_of(record)}
         if isinstance(record, ViewEvent):
             rows = {
                 name: self._row(row, record.place) for name, row in (("before", record.before), ("after", record.after))
@@ -124,11 +122,19 @@ class Writer:
             raise self._unspeakable(record.place) from None
         return text
 
+    def _key_of(self, record: Record) -> dict[str, Any]:
+        key = key_of(self._view, Change(record.key, None, record.place))
+        return self._telling(dict(zip((c.field for c in self._view.key), key, strict=True)), record.place)
+
     def _row(self, row: Row | None, place: Place) -> dict[str, Any] | None:
-        """What the view has columns for; instants with their zone, which the codecs leave out. Whole numbers must be Avro's."""
+        """What the view has columns for, in their order."""
         if row is None:
             return None
-        out = {name: value for name, value in row.items() if name in self._fields}
+        names = [c.field for c in self._view.columns if not c.key or c.field in row]
+        return self._telling({name: row.get(name) for name in names}, place)
+
+    def _telling(self, out: dict[str, Any], place: Place) -> dict[str, Any]:
+        """Instants with their zone, which the codecs leave out. Whole numbers must be Avro's."""
         for name in self._instants & out.keys():
             if out[name] is not None:
                 out[name] = in_utc(out[name])
