@@ -5,7 +5,12 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import json
+import os
+import socket
 import stat
+import subprocess
+import sys
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,7 +27,7 @@ from consumers.values import json_text
 from consumers.view import Kind, View
 from schemas.errors import PermanentError, TransientError
 from tests.kit.sink_conformance import SinkConformance, a_view, batch, event
-from tests.kit.webhook_receiver import Receiver, answer, certificate_for, drip, drop, receiving
+from tests.kit.webhook_receiver import SECRET, Receiver, answer, certificate_for, drip, drop, receiving
 
 
 @pytest.fixture
@@ -424,3 +429,43 @@ def test_a_name_is_resolved_once_for_its_connection_and_its_certificate_is_check
             sink.write(three(3))
         sink.close()
         assert {h["host"] for h in receiver.headers} == {url.split("/")[2]}
+
+
+def test_the_receiver_on_the_page_is_the_one_these_tests_deliver_to() -> None:
+    room = Path(__file__).parents[2] / "consumers" / "sinks" / "webhook"
+    code = (room / "examples" / "receiver.py").read_text().split("# receive: begin\n")[1].split("# receive: end")[0]
+    assert f"```python\n{code.strip()}\n```" in (room / "README.md").read_text()
+
+
+def test_the_example_program_serves_and_refuses_a_wrong_signature(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    program = [sys.executable, "-m", "consumers.sinks.webhook.examples.receiver", str(tmp_path / "rows.db")]
+    url, hosts = f"http://127.0.0.1:{port}/", Receiver(tmp_path / "rows.db")
+    hosts.url = url
+    file = hosts.settings_file(tmp_path / "x.yaml")
+    environment = os.environ | {"WEBHOOK_SECRET": SECRET}
+    process = subprocess.Popen([*program, str(port)], env=environment, stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 20
+        while not listening(port):
+            assert time.monotonic() < deadline and process.poll() is None
+            time.sleep(0.02)
+        sink = WebhookSink(load_settings(file))
+        sink.open(a_view())
+        sink.write(three())
+        assert keys(hosts) == {"0", "1", "2"}
+        (tmp_path / "x.secret").write_text("whsec_" + base64.b64encode(b"y" * 24).decode())
+        sink.open(a_view())
+        with pytest.raises(TransientError, match="status-401"):
+            sink.write(three(3))
+        sink.close()
+    finally:
+        process.kill()
+        process.wait()
+
+
+def listening(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -6,6 +6,7 @@ python -m consumers.sinks.webhook.examples.receiver rows.db whsec_… 8080
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import sys
 from collections.abc import Mapping
@@ -45,8 +46,9 @@ def receive(db: sqlite3.Connection, secret: str, headers: Mapping[str, str], bod
 # receive: end
 
 
-def main(path: str, secret: str, port: str) -> None:
+def main(path: str, port: str) -> None:
     """Serve on this machine until stopped."""
+    secret = os.environ["WEBHOOK_SECRET"]
     with closing(sqlite3.connect(path)) as db:
         db.executescript(TABLES)
 
