@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from consumers.sink import Sink
 from schemas.errors import ConfigError
 from schemas.text import Text
+from schemas.validation import build
 
 # Each maker imports its own sink: nobody loads a driver, or Arrow, for a sink that is not used.
 
@@ -35,10 +36,22 @@ def _webhook(url: str) -> Sink:
     return WebhookSink(load_settings(_path(url, "webhook:shuiwu.yaml")))
 
 
-SINKS: dict[str, Callable[[str], Sink]] = {"sqlite": _sqlite, "postgresql": _postgresql, "webhook": _webhook}
+def _excel(url: str) -> Sink:
+    from consumers.sinks.excel.settings import ExcelSettings
+    from consumers.sinks.excel.sink import ExcelSink
+
+    return ExcelSink(build(ExcelSettings, {"path": str(_path(url, "excel:delivery/shuiwu.xlsx"))}, shown(url)))
+
+
+SINKS: dict[str, Callable[[str], Sink]] = {
+    "sqlite": _sqlite,
+    "postgresql": _postgresql,
+    "webhook": _webhook,
+    "excel": _excel,
+}
 """What stands before the first `:` of a sink's address -> how to make it."""
 
-_PATHS = frozenset({"sqlite", "webhook"})
+_PATHS = frozenset({"sqlite", "webhook", "excel"})
 """Kinds whose address is a path: nothing in it is a secret."""
 
 
