@@ -56,7 +56,10 @@ _PATHS = frozenset({"sqlite", "webhook", "excel"})
 
 
 def sink_for(url: str) -> Sink:
-    """A new sink for `sqlite:PATH` or `postgresql://user@host/database`. ConfigError for any other address."""
+    """A new sink for `sqlite:PATH`, `postgresql://user@host/database`, `webhook:FILE.yaml` or `excel:PATH.xlsx`.
+
+    ConfigError for any other address, and for a file of settings that is wrong.
+    """
     make = SINKS.get(url.partition(":")[0])
     if make is None:
         raise ConfigError(

@@ -89,6 +89,8 @@ class SinkConformance:
 
     sees_rows = True
     """Whether the sink can see which rows are there. One that cannot (a webhook) counts the deletes it passed on."""
+    shared = True
+    """Whether several grants may be delivered to one place. Where not (a workbook), the second one is refused."""
 
     @pytest.fixture
     def target(self) -> Target:
@@ -305,6 +307,12 @@ class SinkConformance:
         sink.open(a_view())
         sink.write(batch(event("c", "1", 0)))
         neighbour, second = replace(a_view(), grant="s.r.2026-002", table="s__r__2026___002"), target.sink()
+        if not self.shared:
+            with pytest.raises(PermanentError):
+                second.open(neighbour)
+            second.close()
+            assert set(rows(target)) == {"1"}
+            return
         assert second.open(neighbour).events == 0
         second.write(batch(event("c", "2", 0)))
         second.close()

@@ -14,6 +14,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from xlsxwriter.exceptions import FileCreateError
+
 from consumers.events import Batch
 from consumers.sink import Held, Written
 from consumers.sinks.excel.settings import ExcelSettings
@@ -91,8 +93,8 @@ class ExcelSink:
                 with draft.open("rb") as file:
                     os.fsync(file.fileno())
                 draft.replace(path)
-        except OSError as error:
-            why = of_system(error)
+        except (OSError, FileCreateError) as error:
+            why = of_system(error if isinstance(error, OSError) else error.args[0])
             raise TransientError(
                 Text(f"the workbook cannot be written: {why.en}.", f"工作簿无法写入: {why.zh}。"),
                 where=str(path),

@@ -50,6 +50,7 @@ def write_workbook(
         "nan_inf_to_errors": False,
     }
     with Workbook(str(path), options) as book:
+        book.use_zip64()  # parts beyond 4 GB
         about = book.add_worksheet(ABOUT)
         sheets = _Sheets(book, view, rows_per_sheet)
         count = 0

@@ -16,12 +16,19 @@ def add(app: typer.Typer, session: Session) -> None:
 
     @app.command(
         rich_help_panel=say("Flow", "流转"),
-        help=say("Deliver a grant into a database until it ends.", "将授权数据投递到数据库, 直至授权终止。"),
+        help=say(
+            "Deliver a grant into a database, a workbook or to a webhook until it ends.",
+            "将授权数据投递到数据库、工作簿或 Webhook, 直至授权终止。",
+        ),
     )
     def deliver(
         grant: str = typer.Option(..., "--grant", help=say("The grant's id.", "授权编号。")),
         sink: str = typer.Option(
-            ..., "--sink", metavar="sqlite:PATH|postgresql://…", help=say("Where to.", "投递目标。"), show_default=False
+            ...,
+            "--sink",
+            metavar="sqlite:PATH|postgresql://…|webhook:FILE.yaml|excel:PATH.xlsx",
+            help=say("Where to.", "投递目标。"),
+            show_default=False,
         ),
         until: str = typer.Option(
             "ended", help=say("ended, or caught-up: stop at the topic's end.", "ended 或 caught-up: 读至末尾即停。")
