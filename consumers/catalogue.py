@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from consumers.sink import Sink
 from schemas.errors import ConfigError
 from schemas.text import Text
+from schemas.validation import build
 
 # Each maker imports its own sink: nobody loads a driver, or Arrow, for a sink that is not used.
 
@@ -35,21 +36,40 @@ def _files(url: str) -> Sink:
     return FilesSink(settings_of(url))
 
 
+def _webhook(url: str) -> Sink:
+    from consumers.sinks.webhook.settings import load_settings
+    from consumers.sinks.webhook.sink import WebhookSink
+
+    return WebhookSink(load_settings(_path(url, "webhook:shuiwu.yaml")))
+
+
+def _excel(url: str) -> Sink:
+    from consumers.sinks.excel.settings import ExcelSettings
+    from consumers.sinks.excel.sink import ExcelSink
+
+    return ExcelSink(build(ExcelSettings, {"path": str(_path(url, "excel:delivery/shuiwu.xlsx"))}, shown(url)))
+
+
 SINKS: dict[str, Callable[[str], Sink]] = {
     "sqlite": _sqlite,
     "postgresql": _postgresql,
     "parquet": _files,
     "csv": _files,
     "jsonl": _files,
+    "webhook": _webhook,
+    "excel": _excel,
 }
 """What stands before the first `:` of a sink's address -> how to make it."""
 
-_PATHS = frozenset({"sqlite", "parquet", "csv", "jsonl"})
+_PATHS = frozenset({"sqlite", "parquet", "csv", "jsonl", "webhook", "excel"})
 """Kinds whose address is a path: nothing in it is a secret."""
 
 
 def sink_for(url: str) -> Sink:
-    """A new sink for an address of a kind in `SINKS`, such as `sqlite:PATH`. ConfigError for any other address."""
+    """A new sink for an address of a kind in `SINKS`, such as `sqlite:PATH`.
+
+    ConfigError for any other address, and for settings that are wrong.
+    """
     make = SINKS.get(url.partition(":")[0])
     if make is None:
         raise ConfigError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -65,6 +66,17 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """Under which terms the rows are held. `destroy_by` is known once the grant has ended."""
+
+    purpose: str
+    basis: str
+    valid_from: dt.date
+    valid_until: dt.date
+    destroy_by: dt.date | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """A grant's view: what a sink needs to hold it. `columns` are the key's, then the released fields."""
 
@@ -73,6 +85,7 @@ class View:
     table: str
     title: str
     columns: tuple[Column, ...]
+    terms: Terms | None = None
 
     @property
     def key(self) -> tuple[Column, ...]:
@@ -96,6 +109,13 @@ def view_of(grant: GrantInForce, shown: ViewShown, origin: Origin) -> View:
         columns=tuple(
             _column(columns[f["name"]], f, key=f["name"] in names, title=titles.get(f["name"], ""))
             for f in (*key, *rest)
+        ),
+        terms=Terms(
+            grant.grant.purpose,
+            grant.grant.basis,
+            grant.grant.valid.from_,
+            grant.grant.valid.until,
+            grant.destroy_by,
         ),
     )
 

@@ -36,8 +36,9 @@ deliver(Settings(), sys.argv[1], sys.argv[2])
 class Load(threading.Thread):
     """Sends transactions of creates, updates and deletes until all are sent, and keeps the model they come to."""
 
-    def __init__(self, feed: GrantFeed, seed: int) -> None:
+    def __init__(self, feed: GrantFeed, seed: int, transactions: int = TRANSACTIONS) -> None:
         super().__init__()
+        self.transactions = transactions
         self.feed, self.dice = feed, random.Random(seed)
         self.model: dict[str, int] = {}
         self.sent = 0
@@ -45,7 +46,7 @@ class Load(threading.Thread):
 
     def run(self) -> None:
         try:
-            for _ in range(TRANSACTIONS):
+            for _ in range(self.transactions):
                 self.feed.send([self._event() for _ in range(40)])
                 time.sleep(0.01)  # a load has a rate; nothing waits for this
         except BaseException as error:

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from consumers.events import Batch
 from consumers.sink import Held, Written, Zombie, must_refill
 from consumers.sinks.sqlite import ddl
+from consumers.sinks.sqlite.file import connect, failures, transaction
 from consumers.sinks.sqlite.settings import SqliteSettings
 from consumers.values import Convert, in_utc, json_text, key_of, row_of
 from consumers.view import Kind, Origin, View
-from schemas.errors import BusError, PermanentError, TransientError
-from schemas.text import Text
-
-_PASSING = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_READONLY")
 
 
 def _instant(value: dt.datetime) -> str:
@@ -52,31 +45,21 @@ class SqliteSink:
         self._view = view
         self._converts = [(i, _CONVERT[c.kind]) for i, c in enumerate(view.columns) if c.kind in _CONVERT]
         self._upsert, self._delete = ddl.upsert(view), ddl.delete(view)
-        with self._failures():
-            _private(self._settings.path)
-            self._db = db = sqlite3.connect(
-                self._settings.path,
-                timeout=self._settings.lock_timeout_s,
-                isolation_level=None,
-                check_same_thread=False,
-                cached_statements=16,
-            )
-            db.execute("PRAGMA journal_mode = WAL")
-            # after a power cut WAL with NORMAL may lose the last transactions, but whole: rows and positions together,
-            # so they are read and written again
-            db.execute("PRAGMA synchronous = NORMAL")
-            with self._transaction() as transaction:
+        with failures(self._settings.path):
+            # what a power cut may take is whole transactions, rows and positions together: they are read and written again
+            self._db = connect(self._settings.path, self._settings.lock_timeout_s, "NORMAL")
+            with transaction(self._db) as db:
                 for statement in ddl.OWN_TABLES.split(";"):
-                    transaction.execute(statement)
-                if must_refill(view, self._origin(transaction), rebuild=rebuild):
-                    self._refill(transaction)
-                return self._held(transaction)
+                    db.execute(statement)
+                if must_refill(view, self._origin(db), rebuild=rebuild):
+                    self._refill(db)
+                return self._held(db)
 
     def write(self, batch: Batch) -> Written:
         """Apply one batch, all or nothing."""
         upserts, deletes = self._split(batch)
         view = self._view
-        with self._failures(), self._transaction() as db:
+        with failures(self._settings.path), transaction(self._db) as db:
             for partition, step in batch.steps.items():
                 origin = view.origin
                 place = (view.grant, partition, origin.topic_id, origin.generation, step.expected)
@@ -137,45 +120,3 @@ class SqliteSink:
         ).fetchall()
         (since,) = db.execute("SELECT since_ms FROM _bus_views WHERE grant_id = ?", (self._view.grant,)).fetchone()
         return Held({p: offset for p, offset, _ in rows}, sum(events for _, _, events in rows), since)
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        db = self._db
-        if db is None:
-            raise sqlite3.ProgrammingError("not open")
-        db.execute("BEGIN IMMEDIATE")
-        try:
-            yield db
-            db.execute("COMMIT")
-        except BaseException:
-            if db.in_transaction:
-                db.execute("ROLLBACK")
-            raise
-
-    @contextmanager
-    def _failures(self) -> Iterator[None]:
-        """SQLite's errors as ours: by name only, and cut from their cause, because texts may quote values."""
-        try:
-            yield
-        except BusError:
-            raise
-        except (sqlite3.Error, OSError, OverflowError, UnicodeError) as error:
-            raise _as_ours(error, self._settings.path) from None
-
-
-def _as_ours(error: Exception, path: Path) -> BusError:
-    name = getattr(error, "sqlite_errorname", None) or type(error).__name__
-    passing = isinstance(error, OSError) or name.startswith(_PASSING)
-    kind = TransientError if passing else PermanentError
-    return kind(
-        Text(f"the SQLite file cannot be used ({name}).", f"SQLite 文件不可用({name})。"),
-        where=str(path),
-        hint=Text("Check its folder, free space and other programs using it.", "请检查目录、剩余空间及占用它的程序。"),
-    )
-
-
-def _private(path: Path) -> None:
-    """Make the file for its owner alone before SQLite does it for everyone; its -wal and -shm follow its mode."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    path.chmod(0o600)

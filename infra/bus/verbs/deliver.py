@@ -17,7 +17,8 @@ def add(app: typer.Typer, session: Session) -> None:
     @app.command(
         rich_help_panel=say("Flow", "流转"),
         help=say(
-            "Deliver a grant into a database or files until it ends.", "将授权数据投递到数据库或文件, 直至授权终止。"
+            "Deliver a grant into a database, files, a workbook or to a webhook until it ends.",
+            "将授权数据投递到数据库、文件、工作簿或 Webhook, 直至授权终止。",
         ),
     )
     def deliver(
@@ -25,7 +26,7 @@ def add(app: typer.Typer, session: Session) -> None:
         sink: str = typer.Option(
             ...,
             "--sink",
-            metavar="sqlite:PATH|postgresql://…|parquet:FOLDER|csv:FOLDER|jsonl:FOLDER",
+            metavar="sqlite:PATH|postgresql://…|parquet:FOLDER|csv:FOLDER|jsonl:FOLDER|excel:PATH.xlsx|webhook:FILE.yaml",
             help=say("Where to.", "投递目标。"),
             show_default=False,
         ),
