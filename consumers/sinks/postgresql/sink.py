@@ -13,6 +13,7 @@ from consumers.events import Batch, Change
 from consumers.sink import Held, Written, Zombie, must_refill
 from consumers.sinks.postgresql import ddl
 from consumers.sinks.postgresql.errors import as_ours
+from consumers.sinks.postgresql.evolve import evolve, exists
 from consumers.sinks.postgresql.settings import PostgresqlSettings
 from consumers.values import Convert, in_utc, json_text, key_of, row_of
 from consumers.view import Kind, Origin, View
@@ -92,7 +93,8 @@ class PostgresqlSink:
             autocommit=True,  # every transaction is written out
             connect_timeout=settings.connect_timeout_s,
             application_name="exchange-bus deliver",
-            options=f"-c statement_timeout={settings.statement_timeout_s * 1000} -c timezone=Asia/Shanghai",
+            options=f"-c statement_timeout={settings.statement_timeout_s * 1000} "
+            f"-c lock_timeout={settings.lock_timeout_s * 1000} -c timezone=Asia/Shanghai",
             keepalives_idle=10,
             keepalives_interval=3,
             keepalives_count=3,
@@ -162,8 +164,10 @@ class PostgresqlSink:
 
     def _refill(self) -> None:
         view, origin, db = self._view, self._view.origin, self._connection
-        db.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(self._table))
-        self._create(ddl.table_of(view))
+        if exists(db, self._settings.db_schema, view.table):
+            evolve(db, self._settings.db_schema, view)
+        else:
+            self._create(ddl.table_of(view))
         for table in ("_bus_views", "_bus_positions"):
             db.execute(self._sql("DELETE FROM {schema}." + table + " WHERE grant_id = %s"), [view.grant])
         place = (origin.topic_id, origin.generation)
