@@ -134,14 +134,14 @@ def _retype(db: Db, name: sql.Identifier, column: str, kind: str) -> None:
     try:
         with db.transaction():
             _alter(db, name, sql.SQL("ALTER COLUMN {0} DROP DEFAULT").format(one))
-            _alter(db, name, sql.SQL("ALTER COLUMN {0} TYPE {1} USING NULL::{1}").format(one, sql.SQL(kind)))  # type: ignore[arg-type]
+            _alter(db, name, sql.SQL("ALTER COLUMN {0} TYPE {1} USING NULL::{1}").format(one, sql.SQL(kind)))
     except (psycopg.ProgrammingError, psycopg.NotSupportedError):
         _alter(db, name, sql.SQL("DROP COLUMN {}").format(one))
         _add(db, name, column, kind)
 
 
 def _add(db: Db, name: sql.Identifier, column: str, kind: str) -> None:
-    _alter(db, name, sql.SQL("ADD COLUMN {} {}").format(sql.Identifier(column), sql.SQL(kind)))  # type: ignore[arg-type]
+    _alter(db, name, sql.SQL("ADD COLUMN {} {}").format(sql.Identifier(column), sql.SQL(kind)))
 
 
 def _replace_key(db: Db, name: sql.Identifier, wanted: Shape, former: set[str]) -> None:
