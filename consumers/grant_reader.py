@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
+from consumers.column_records import events_by_partition
 from consumers.control import GrantWatch
 from consumers.events import Batch, Step, Tombstone, ViewEvent
 from consumers.kafka_errors import OutOfRange, Refused
@@ -247,10 +248,7 @@ class GrantReader:
         return self.settle()
 
     def _batch(self, records: Sequence[ViewEvent | Tombstone]) -> Batch:
-        counts = dict.fromkeys(self._told, 0)
-        for record in records:
-            if isinstance(record, ViewEvent):
-                counts[record.place.partition] += 1
+        counts = events_by_partition(records)
         steps = {
             p: Step(told, self._topic.positions[p], counts[p])
             for p, told in self._told.items()

@@ -31,7 +31,12 @@ class PostgresServer:
         self._folder, self._binaries = folder, _binaries()
         self._user = "postgres" if os.geteuid() == 0 else None
         self._port = _free_port()
-        self._options = [f"port={self._port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={folder}", *options]
+        self._options = [
+            f"port={self._port}",
+            "listen_addresses=127.0.0.1",
+            f"unix_socket_directories={folder}",
+            *options,
+        ]
         self._process: subprocess.Popen[bytes] | None = None
         if self._user:
             entry = pwd.getpwnam(self._user)

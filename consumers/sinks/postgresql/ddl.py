@@ -127,10 +127,11 @@ def stage(table: sql.Identifier) -> sql.Composed:
     ).format(stage=sql.Identifier(STAGE), gone=sql.Identifier(GONE), table=table)
 
 
-def copy(view: View) -> sql.Composed:
+def copy(view: View, *, csv: bool = False) -> sql.Composed:
     """Load the staging table."""
     names = [sql.Identifier(c.name) for c in view.columns] + [sql.Identifier(GONE)]
-    return sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(STAGE), sql.SQL(", ").join(names))
+    form = sql.SQL(" (FORMAT csv)" if csv else "")
+    return sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(STAGE), sql.SQL(", ").join(names)) + form
 
 
 def merge(view: View, table: sql.Identifier) -> sql.Composed:

@@ -106,7 +106,9 @@ def measure(settings: Settings, feed: Feed, store: Store, rounds: int, folder: P
     for n in range(rounds):
         found.append(_round(settings, feed, store, folder))
         one = found[-1]
-        say(f"{store.name}, round {n + 1}: bare {one.bare:,.0f}/s, sink {one.sink:,.0f}/s, deliverer {one.deliverer:,.0f}/s")
+        say(
+            f"{store.name}, round {n + 1}: bare {one.bare:,.0f}/s, sink {one.sink:,.0f}/s, deliverer {one.deliverer:,.0f}/s"
+        )
     gc.unfreeze()
     rates = {name: round(statistics.median(getattr(r, name) for r in found)) for name in Round.__slots__}
     return {
