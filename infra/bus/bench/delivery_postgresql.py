@@ -8,7 +8,7 @@ bus's: same columns, types and key.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -68,14 +68,19 @@ class PostgresqlStore:
                     cursor.execute(merge)
             return time.perf_counter() - began
 
-    def held(self, address: str) -> int:
-        """What the deliverer counted in the transactions of the rows."""
-        with psycopg.connect(address) as db:
-            there = db.execute("SELECT to_regclass('_bus_positions')").fetchone()
-            if there is None or there[0] is None:
-                return 0
-            found = db.execute("SELECT coalesce(sum(events), 0) FROM _bus_positions").fetchone()
-            return int(found[0]) if found else 0
+    @contextmanager
+    def watch(self, address: str) -> Iterator[Callable[[], int]]:
+        """What the deliverer counts in the transactions of the rows, asked over one connection."""
+        with psycopg.connect(address, autocommit=True) as db:
+
+            def held() -> int:
+                there = db.execute("SELECT to_regclass('_bus_positions')").fetchone()
+                if there is None or there[0] is None:
+                    return 0
+                found = db.execute("SELECT coalesce(sum(events), 0) FROM _bus_positions").fetchone()
+                return int(found[0]) if found else 0
+
+            yield held
 
 
 @contextmanager

@@ -26,6 +26,8 @@ def write_page(folder: Path, path: Path) -> None:
         parts.append(_policy(found["policy"]))
     if "latency" in found:
         parts.append(_latency(found["latency"]))
+    if "delivery" in found:
+        parts.append(_delivery(found["delivery"]))
     parts += [_revocation(found[name]) for name in ("revocation", "revocation-secured") if name in found]
     if "control-plane" in found:
         parts.append(_control_plane(found["control-plane"]))
@@ -73,6 +75,24 @@ def _latency(found: dict[str, Any]) -> str:
         f"## Latency ({_machine(found)}, {found['events_per_second']} events/s for {found['seconds']} s)\n\n"
         f"Publish acknowledged to row committed in SQLite: p50 {took['p50']} ms, p99 {took['p99']} ms, max {took['max']} ms.\n"
     )
+
+
+def _delivery(found: dict[str, Any]) -> str:
+    lines = [
+        f"## Delivery ({_machine(found)}, {found['events']:,} events, {found['rounds']} rounds)",
+        "",
+        "Rows of ten columns, half of the events updates. The bare loop writes the same rows, ready in memory, in the same "
+        "batches; the sink alone is fed events that are ready in memory; the deliverer is `bus deliver`, from Kafka.",
+        "",
+        "| store | bare loop, events/s | sink alone | deliverer | sink to bare | deliverer to bare |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    lines += [
+        f"| {s['store']} | {s['bare_per_second']:,} | {s['sink_per_second']:,} | {s['deliverer_per_second']:,} | "
+        f"{s['ratio_sink']} | {s['ratio_deliverer']} |"
+        for s in found["stores"]
+    ]
+    return "\n".join([*lines, ""])
 
 
 def _revocation(found: dict[str, Any]) -> str:
