@@ -28,7 +28,14 @@ def _postgresql(url: str) -> Sink:
     return PostgresqlSink(PostgresqlSettings(url=SecretStr(url)))
 
 
-SINKS: dict[str, Callable[[str], Sink]] = {"sqlite": _sqlite, "postgresql": _postgresql}
+def _mysql(url: str) -> Sink:
+    from consumers.sinks.mysql.settings import MysqlSettings
+    from consumers.sinks.mysql.sink import MysqlSink
+
+    return MysqlSink(MysqlSettings.from_url(url))
+
+
+SINKS: dict[str, Callable[[str], Sink]] = {"sqlite": _sqlite, "postgresql": _postgresql, "mysql": _mysql}
 """What stands before the first `:` of a sink's address -> how to make it."""
 
 _PATHS = frozenset({"sqlite"})
