@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Boolean, Column, Date, Double, Index, Integer, MetaData, Numeric, Table
 from sqlalchemy.dialects import mysql
 from sqlalchemy.schema import CreateTable
+from sqlalchemy.sql import quoted_name
 from sqlalchemy.types import TypeEngine
 
 from consumers.view import Column as ViewColumn
@@ -41,6 +42,13 @@ _STORED: dict[str, Any] = {
     "mysql_charset": "utf8mb4",
     "mysql_collate": "utf8mb4_bin",
 }
+
+
+def _always(name: str) -> quoted_name:
+    """A name in quotes whatever it is: MariaDB and MySQL reserve other words than SQLAlchemy knows of."""
+    return quoted_name(name, quote=True)
+
+
 _metadata = MetaData()
 _id = mysql.VARCHAR(255)
 _topic_id = mysql.VARCHAR(64)
@@ -61,7 +69,7 @@ _positions = Table(
     "_bus_positions",
     _metadata,
     Column("grant_id", _id, primary_key=True),
-    Column("partition", Integer, primary_key=True, autoincrement=False),
+    Column(_always("partition"), Integer, primary_key=True, autoincrement=False),
     Column("topic_id", _topic_id, nullable=False),
     Column("generation", Integer, nullable=False),
     Column("next_offset", BigInteger, nullable=False),
@@ -74,8 +82,8 @@ _rejections = Table(
     _metadata,
     Column("grant_id", _id, primary_key=True),
     Column("topic_id", _topic_id, primary_key=True),
-    Column("partition", Integer, primary_key=True, autoincrement=False),
-    Column("offset", BigInteger, primary_key=True, autoincrement=False),
+    Column(_always("partition"), Integer, primary_key=True, autoincrement=False),
+    Column(_always("offset"), BigInteger, primary_key=True, autoincrement=False),
     Column("reason", _id, nullable=False),
     comment="exchange-bus: events whose rows the database cannot hold; a pointer and a reason, never content",
     **_STORED,
@@ -115,7 +123,7 @@ def table_of(view: View, name: str) -> Table:
     hashed = is_hashed(view)
     columns: list[Column[Any]] = [
         Column(
-            c.name,
+            _always(c.name),
             _type(c),
             primary_key=c.key and not hashed,
             nullable=not c.key,
@@ -173,4 +181,4 @@ def _is_text(column: ViewColumn) -> bool:
 
 
 def _comment(text: str, of: str) -> str:
-    return text.replace("\0", " ")[: _COMMENT[of]].strip()
+    return " ".join(text.replace("\0", " ").split())[: _COMMENT[of]]

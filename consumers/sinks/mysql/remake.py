@@ -8,8 +8,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pymysql
 
 from consumers.sinks.mysql import ddl
