@@ -57,7 +57,9 @@ class MysqlTarget:
         if kind == "json":
             return json.loads(json_text(value))
         if kind == "time":
-            return dt.timedelta(hours=value.hour, minutes=value.minute, seconds=value.second, microseconds=value.microsecond)
+            return dt.timedelta(
+                hours=value.hour, minutes=value.minute, seconds=value.second, microseconds=value.microsecond
+            )
         return value
 
 
