@@ -29,6 +29,13 @@ def _postgresql(url: str) -> Sink:
     return PostgresqlSink(PostgresqlSettings(url=SecretStr(url)))
 
 
+def _mysql(url: str) -> Sink:
+    from consumers.sinks.mysql.settings import MysqlSettings
+    from consumers.sinks.mysql.sink import MysqlSink
+
+    return MysqlSink(MysqlSettings.from_url(url))
+
+
 def _files(url: str) -> Sink:
     from consumers.sinks.files.settings import settings_of
     from consumers.sinks.files.sink import FilesSink
@@ -53,6 +60,7 @@ def _excel(url: str) -> Sink:
 SINKS: dict[str, Callable[[str], Sink]] = {
     "sqlite": _sqlite,
     "postgresql": _postgresql,
+    "mysql": _mysql,
     "parquet": _files,
     "csv": _files,
     "jsonl": _files,

@@ -14,6 +14,7 @@ from typing import Literal
 from consumers import telemetry
 from consumers.absence import AwayTooLong, Nearness
 from consumers.catalogue import shown, sink_for
+from consumers.column_records import by_op, released_at
 from consumers.control import GrantWatch
 from consumers.events import Batch
 from consumers.grant_reader import MAX_RECORDS, GrantEnd, GrantReader
@@ -218,15 +219,14 @@ class Delivery:
         written = sink.write(batch)
         write_s, now_ms = time.perf_counter() - began, time.time_ns() // 1_000_000
         self._attempt = 0
-        events = batch.events
+        released, counted = released_at(batch), by_op(batch)
         exact = reader.grant.grant.release_time == "millisecond"
-        latencies = [max(0, now_ms - e.released_at) for e in events] if exact else []
-        by_op = dict(Counter(e.op.value for e in events))
-        if events:
-            self._last_released = events[-1].released_at
-        self._tally.add(batch, written, by_op, latencies)
-        measured = telemetry.Measured(write_s, [ms / 1000 for ms in latencies])
-        telemetry.delivered(self._grant_id, reader.grant.topic, batch, written, measured, by_op)
+        latencies = Counter((now_ms - released).clip(0).tolist()) if exact else Counter()
+        if len(released):
+            self._last_released = int(released[-1])
+        self._tally.add(batch, written, counted, latencies)
+        measured = telemetry.Measured(write_s, latencies)
+        telemetry.delivered(self._grant_id, reader.grant.topic, batch, written, measured, counted)
 
     def _tell(self, reader: GrantReader) -> None:
         lag = 0 if reader.at_end else reader.lag

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from consumers.absence import Absence, AwayTooLong
+from consumers.column_records import events_by_partition
 from consumers.control import GrantWatch
 from consumers.events import Batch, Step, Tombstone, ViewEvent
 from consumers.kafka_errors import OutOfRange, Refused
@@ -260,10 +261,7 @@ class GrantReader:
         return self.settle()
 
     def _batch(self, records: Sequence[ViewEvent | Tombstone], oldest_ms: int | None = None) -> Batch:
-        counts = dict.fromkeys(self._told, 0)
-        for record in records:
-            if isinstance(record, ViewEvent):
-                counts[record.place.partition] += 1
+        counts = events_by_partition(records)
         steps = {
             p: Step(told, self._topic.positions[p], counts[p])
             for p, told in self._told.items()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from consumers.column_records import below
 from consumers.events import Batch
 from consumers.sink import Held, Written
 
@@ -78,8 +80,8 @@ class Tally:
         self.positions = dict(held.positions)
         self.held_events = held.events
 
-    def add(self, batch: Batch, written: Written, by_op: dict[str, int], latencies_ms: list[int]) -> None:
-        """A batch is durable."""
+    def add(self, batch: Batch, written: Written, by_op: Mapping[str, int], latencies_ms: Mapping[int, int]) -> None:
+        """A batch is durable. `latencies_ms`: milliseconds -> events."""
         events = sum(by_op.values())
         self.by_op.update(by_op)
         self.tombstones += len(batch.records) - events
@@ -87,9 +89,10 @@ class Tally:
         self.deleted += written.deleted
         self.rejected += written.rejected
         self.held_events += events
-        self.duplicates += sum(1 for r in batch.records if r.place.offset < self.positions[r.place.partition])
+        self.duplicates += below(batch, self.positions)
         self.positions.update({p: step.next for p, step in batch.steps.items()})
-        self.latencies.update(ms if ms < _EXACT_MS else ms // 100 * 100 for ms in latencies_ms)
+        for ms, count in latencies_ms.items():
+            self.latencies[ms if ms < _EXACT_MS else ms // 100 * 100] += count
 
     def latency(self) -> Latency | None:
         """Percentiles, or None if nothing was measured."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from consumers.absence import Nearness
 from consumers.events import Batch
 from consumers.sink import Written
+from infra.runtime.counted_histogram import CountedHistogram
 from infra.runtime.logs import logger
 from infra.runtime.metrics import BATCH_BUCKETS, counter, gauge, histogram
 from schemas.errors import BusError
@@ -15,7 +17,7 @@ from schemas.text import Text
 _log = logger("deliver")
 _EVENTS = counter("bus_delivered_events_total", "View events whose effect is durable in a sink", ["grant", "op"])
 _ROWS = counter("bus_delivered_rows_total", "Rows changed in sinks", ["grant", "outcome"])
-_LATENCY = histogram("bus_delivery_latency_seconds", "From release to the sink's commit", ["grant"])
+_LATENCY = CountedHistogram("bus_delivery_latency_seconds", "From release to the sink's commit", "grant")
 _WRITE = histogram("bus_delivery_write_seconds", "One batch into a sink", ["grant"], buckets=BATCH_BUCKETS)
 _LAG = gauge("bus_delivery_lag_records", "Offsets of the grant's topic not yet in the sink", ["grant"])
 _LAG_TIME = gauge("bus_delivery_lag_seconds", "Age of the newest delivered event while there is lag, else 0", ["grant"])
@@ -29,14 +31,14 @@ _STOPPED = counter("bus_delivery_stopped_total", "Deliveries that ended, by what
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Times of one batch: seconds of the write, and of each event from release to commit (empty where not exact)."""
+    """Times of one batch: seconds of the write; milliseconds from release to commit -> events (empty where not exact)."""
 
     write_s: float
-    latencies_s: list[float]
+    latencies_ms: Mapping[int, int]
 
 
 def delivered(
-    grant: str, topic: str, batch: Batch, written: Written, measured: Measured, by_op: dict[str, int]
+    grant: str, topic: str, batch: Batch, written: Written, measured: Measured, by_op: Mapping[str, int]
 ) -> None:
     """A batch is durable in the sink."""
     for op, count in by_op.items():
@@ -49,9 +51,7 @@ def delivered(
         if count:
             _ROWS.labels(grant, outcome).inc(count)
     _WRITE.labels(grant).observe(measured.write_s)
-    latency = _LATENCY.labels(grant)
-    for seconds in measured.latencies_s:
-        latency.observe(seconds)
+    _LATENCY.add(grant, {ms / 1000: count for ms, count in measured.latencies_ms.items()})
     offsets = {p: step.next for p, step in batch.steps.items()}
     _log.debug(
         "delivered",

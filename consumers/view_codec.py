@@ -6,18 +6,16 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from confluent_kafka import Message
 
-from consumers.columns import milliseconds, values
-from consumers.events import Place, Tombstone, ViewEvent
+from consumers.column_records import ColumnRecords, check_times
+from consumers.events import Place, Tombstone
 from schemas.avro_types import logical, primitive, without_null
-from schemas.change_event import Op
 from schemas.codec import Reason, codec_for
 from schemas.errors import PermanentError
 from schemas.keys import ESCAPE, SEPARATOR
 from schemas.text import Text
-
-_OPS = {op.value: op for op in Op}
 
 
 class ViewDecoder:
@@ -29,28 +27,23 @@ class ViewDecoder:
         key = next(f for f in schema["fields"] if f["name"] == "key")
         self._key: list[tuple[str, Any]] = [(f["name"], f["type"]) for f in key["type"]["fields"]]
 
-    def records(self, messages: Sequence[Message]) -> list[ViewEvent | Tombstone]:
+    def records(self, messages: Sequence[Message]) -> ColumnRecords:
         """The messages' view events and tombstones, in order. PermanentError, with the place, if one cannot be read."""
         framed = [m.value() for m in messages]
-        full = [i for i, v in enumerate(framed) if v is not None]
-        decoded = self._codec.decode([v for v in framed if v is not None])
+        full = [v for v in framed if v is not None]
+        decoded = self._codec.decode(full)
         if decoded.bad:
-            raise self._unreadable(messages[full[decoded.bad[0].position]], decoded.bad[0].reason)
+            positions = [i for i, v in enumerate(framed) if v is not None]
+            raise self._unreadable(messages[positions[decoded.bad[0].position]], decoded.bad[0].reason)
         try:
-            columns = {n: values(decoded.batch.column(n)) for n in decoded.batch.schema.names if n != "released_at"}
+            for column in decoded.batch.columns:
+                check_times(column)
         except (ValueError, OverflowError):  # a date or time no Python value can hold
             raise self._unreadable(messages[0], Reason.MALFORMED) from None
-        released = milliseconds(decoded.batch.column("released_at"))
-        before = columns.get("before") or [None] * len(released)
-        events = zip(columns["op"], released, columns["key"], before, columns["after"], strict=True)
-        out: list[ViewEvent | Tombstone] = []
-        for message, value in zip(messages, framed, strict=True):
-            if value is None:
-                out.append(self._tombstone(message))
-            else:
-                op, at, key, was, now = next(events)
-                out.append(ViewEvent(_OPS[op], at, key, was, now, _place(message)))
-        return out
+        tombstones = {i: self._tombstone(messages[i]) for i, v in enumerate(framed) if v is None}
+        partitions = np.array([m.partition() for m in messages], np.int32)
+        offsets = np.array([m.offset() for m in messages], np.int64)
+        return ColumnRecords(decoded.batch, partitions, offsets, tombstones)
 
     def _tombstone(self, message: Message) -> Tombstone:
         try:

@@ -75,6 +75,11 @@ def histogram(
     return Histogram(name, doc, labels, buckets=buckets, registry=REGISTRY)
 
 
+def check_unit(name: str, labels: Sequence[str]) -> None:
+    """The rules for a metric with a unit that is made elsewhere. ValueError if one is broken."""
+    _check(name, labels, _UNITS)
+
+
 def serve(host: str = "127.0.0.1", port: int = 0) -> int:
     """Serve the registry at http://host:port/metrics from a daemon thread; the port in use (0 asks for a free one).
 

@@ -22,7 +22,7 @@ def test_addresses_are_shown_without_user_and_parameters() -> None:
 
 
 def test_the_catalogue_names_every_sink_there_is() -> None:
-    assert set(SINKS) == {"sqlite", "postgresql", "parquet", "csv", "jsonl", "webhook", "excel"}
+    assert set(SINKS) == {"sqlite", "postgresql", "mysql", "parquet", "csv", "jsonl", "webhook", "excel"}
 
 
 def test_percentiles_are_those_of_the_events() -> None:

@@ -43,6 +43,7 @@ _TYPES: dict[Kind, TypeEngine[Any]] = {
     "json": JSONB(),
 }
 STAGE = "_bus_stage"
+DRAFT = "_bus_draft"
 GONE = "_bus_gone"
 """Column of the staging table: the row is to be deleted. No field's name begins with `_`, but for `_key`."""
 
@@ -89,9 +90,25 @@ def statements(table: Table, schema: str, *, if_not_exists: bool = False) -> lis
     there = table.to_metadata(MetaData(), schema=schema)
     made: list[ExecutableDDLElement] = [CreateTable(there, if_not_exists=if_not_exists), SetTableComment(there)]
     made += [SetColumnComment(c) for c in there.columns if c.comment]
+    return [_compiled(m) for m in made]
+
+
+def comments(table: Table, schema: str) -> list[str]:
+    """The comments of a table that is there, for a schema; a column without a title has none any more."""
+    there = table.to_metadata(MetaData(), schema=schema)
+    return [_compiled(SetTableComment(there)), *(_compiled(SetColumnComment(c)) for c in there.columns)]
+
+
+def draft(table: Table) -> str:
+    """An empty temporary table of the same shape, to ask PostgreSQL how it writes the types."""
+    columns = [Column(c.name, c.type, primary_key=c.primary_key, autoincrement=False) for c in table.columns]
+    return _compiled(CreateTable(Table(DRAFT, MetaData(), *columns, prefixes=["TEMPORARY"])))
+
+
+def _compiled(statement: ExecutableDDLElement) -> str:
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
     # the compiler writes literal % as %% for a driver that formats; ours is given no parameters and does not
-    return [str(m.compile(dialect=dialect)).replace("%%", "%") for m in made]
+    return str(statement.compile(dialect=dialect)).replace("%%", "%")
 
 
 def table_of(view: View) -> Table:
@@ -110,10 +127,11 @@ def stage(table: sql.Identifier) -> sql.Composed:
     ).format(stage=sql.Identifier(STAGE), gone=sql.Identifier(GONE), table=table)
 
 
-def copy(view: View) -> sql.Composed:
+def copy(view: View, *, csv: bool = False) -> sql.Composed:
     """Load the staging table."""
     names = [sql.Identifier(c.name) for c in view.columns] + [sql.Identifier(GONE)]
-    return sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(STAGE), sql.SQL(", ").join(names))
+    form = sql.SQL(" (FORMAT csv)" if csv else "")
+    return sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(STAGE), sql.SQL(", ").join(names)) + form
 
 
 def merge(view: View, table: sql.Identifier) -> sql.Composed:

@@ -19,6 +19,8 @@ class PostgresqlSettings(BaseModel):
     connect_timeout_s: int = 10
     statement_timeout_s: int = 60
     """After this a statement is given up and tried again later."""
+    lock_timeout_s: int = 10
+    """So long a statement waits for somebody else's lock: others queue behind it meanwhile."""
 
     @property
     def shown(self) -> str:

@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
+import pyarrow as pa
 from psycopg import sql
 
+from consumers.column_records import latest_columns
 from consumers.events import Batch, Change
 from consumers.sink import Held, Written, Zombie, must_refill
 from consumers.sinks.postgresql import ddl
+from consumers.sinks.postgresql.columns import csv_of
 from consumers.sinks.postgresql.errors import as_ours
+from consumers.sinks.postgresql.evolve import evolve, exists
 from consumers.sinks.postgresql.settings import PostgresqlSettings
-from consumers.values import Convert, in_utc, json_text, key_of, row_of
-from consumers.view import Kind, Origin, View
-
-NUL_REASON = "text-holds-nul"
-"""PostgreSQL's text and jsonb cannot hold U+0000. Replacing it would deliver what nobody sent; so the row is withheld,
-any earlier row under its key is deleted because it is no longer true, and a pointer to the event is kept."""
+from consumers.sinks.postgresql.values import CONVERT, NUL_REASON, Unstorable
+from consumers.values import key_of, row_of
+from consumers.view import Origin, View
 
 
-class Unstorable(Exception):
-    """A value PostgreSQL has no place for."""
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """What goes into the staging table: CSV, or rows; and the changes whose rows PostgreSQL cannot hold."""
+
+    upserts: int
+    gone: int
+    csv: pa.Buffer | None = None
+    rows: Sequence[tuple[Any, ...]] = ()
+    rejected: Sequence[Change] = ()
 
 
 class PostgresqlSink:
@@ -38,7 +47,7 @@ class PostgresqlSink:
         self.close()
         self._view = view
         self._table = sql.Identifier(self._settings.db_schema, view.table)
-        self._converts = [(i, _CONVERT[c.kind]) for i, c in enumerate(view.columns) if c.kind in _CONVERT]
+        self._converts = [(i, CONVERT[c.kind]) for i, c in enumerate(view.columns) if c.kind in CONVERT]
         with self._failures():
             self._db = self._connect()
             with self._db.transaction():
@@ -56,18 +65,16 @@ class PostgresqlSink:
 
     def write(self, batch: Batch) -> Written:
         """Apply one batch, all or nothing."""
-        rows, rejected = self._split(batch)
-        gone = sum(1 for row in rows if row[-1])
+        staged = self._staged(batch)
         with self._failures(), self._connection.transaction():
             self._advance(batch)
-            if rows:
-                self._stage(rows)
-            deleted = self._connection.execute(ddl.purge(self._view, self._table)).rowcount if gone else 0
-            if len(rows) > gone:
+            self._stage(staged)
+            deleted = self._connection.execute(ddl.purge(self._view, self._table)).rowcount if staged.gone else 0
+            if staged.upserts:
                 self._connection.execute(ddl.merge(self._view, self._table))
-            if rejected:
-                self._note(rejected)
-        return Written(len(rows) - gone, deleted, len(rejected))
+            if staged.rejected:
+                self._note(staged.rejected)
+        return Written(staged.upserts, deleted, len(staged.rejected))
 
     def close(self) -> None:
         """Give back the connection."""
@@ -92,11 +99,24 @@ class PostgresqlSink:
             autocommit=True,  # every transaction is written out
             connect_timeout=settings.connect_timeout_s,
             application_name="exchange-bus deliver",
-            options=f"-c statement_timeout={settings.statement_timeout_s * 1000} -c timezone=Asia/Shanghai",
+            options=f"-c statement_timeout={settings.statement_timeout_s * 1000} "
+            f"-c lock_timeout={settings.lock_timeout_s * 1000} -c timezone=Asia/Shanghai",
             keepalives_idle=10,
             keepalives_interval=3,
             keepalives_count=3,
         )
+
+    def _staged(self, batch: Batch) -> Staged:
+        """By columns where the batch has them and PostgreSQL can hold every value, else row by row."""
+        latest = latest_columns(self._view, batch)
+        if latest is not None:
+            try:
+                return Staged(latest.count, len(latest.gone), csv=csv_of(self._view, latest))
+            except Unstorable:
+                pass  # row by row it shows which
+        rows, rejected = self._split(batch)
+        gone = sum(1 for row in rows if row[-1])
+        return Staged(len(rows) - gone, gone, rows=rows, rejected=rejected)
 
     def _split(self, batch: Batch) -> tuple[list[tuple[Any, ...]], list[Change]]:
         """Staging rows, and the changes whose rows PostgreSQL cannot hold."""
@@ -137,12 +157,17 @@ class PostgresqlSink:
             if moved.rowcount != 1:
                 raise Zombie(view, partition)
 
-    def _stage(self, rows: list[tuple[Any, ...]]) -> None:
-        with self._connection.cursor() as cursor, cursor.copy(ddl.copy(self._view)) as copy:
-            for row in rows:
+    def _stage(self, staged: Staged) -> None:
+        if not staged.upserts and not staged.gone:
+            return
+        statement = ddl.copy(self._view, csv=staged.csv is not None)
+        with self._connection.cursor() as cursor, cursor.copy(statement) as copy:
+            if staged.csv is not None:
+                copy.write(memoryview(staged.csv))
+            for row in staged.rows:
                 copy.write_row(row)
 
-    def _note(self, rejected: list[Change]) -> None:
+    def _note(self, rejected: Sequence[Change]) -> None:
         view = self._view
         with self._connection.cursor() as cursor:
             cursor.executemany(
@@ -162,8 +187,10 @@ class PostgresqlSink:
 
     def _refill(self) -> None:
         view, origin, db = self._view, self._view.origin, self._connection
-        db.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(self._table))
-        self._create(ddl.table_of(view))
+        if exists(db, self._settings.db_schema, view.table):
+            evolve(db, self._settings.db_schema, view)
+        else:
+            self._create(ddl.table_of(view))
         for table in ("_bus_views", "_bus_positions"):
             db.execute(self._sql("DELETE FROM {schema}." + table + " WHERE grant_id = %s"), [view.grant])
         place = (origin.topic_id, origin.generation)
@@ -203,21 +230,3 @@ class PostgresqlSink:
             yield
         except psycopg.Error as error:
             raise as_ours(error, self._settings.shown) from None
-
-
-def _text(value: Any) -> str:
-    text = str(value)
-    if "\0" in text:
-        raise Unstorable
-    return text
-
-
-def _json(value: Any) -> str:
-    text = json_text(value)
-    # every U+0000 is written so; the sequence after a backslash is text that was sent as such
-    if "\\u0000" in text and "\\u0000" in text.replace("\\\\", ""):
-        raise Unstorable
-    return text
-
-
-_CONVERT: dict[Kind, Convert] = {"text": _text, "json": _json, "timestamp": in_utc}

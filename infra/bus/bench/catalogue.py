@@ -16,6 +16,7 @@ import psutil
 
 from infra.bus.bench import (
     approvals,
+    delivery,
     exchange,
     grant_change,
     isolation,
@@ -28,6 +29,7 @@ from infra.bus.bench import (
     revocation,
     soak,
 )
+from infra.bus.bench.delivery_postgresql import postgresql_store
 from infra.bus.throwaway import throwaway_cluster
 from infra.bus.throwaway_postgres import postgres_server
 from infra.cluster import Progress
@@ -113,6 +115,23 @@ def bench_soak(bench: Bench) -> dict[str, Any]:
         )
 
 
+def bench_delivery(bench: Bench) -> dict[str, Any]:
+    """Events per second from a grant's topic into each store, as a ratio to a bare loop that writes the same rows."""
+    events, rounds = (40_000, 1) if bench.quick else (400_000, 5)
+    folder = bench.folder / "work"
+    with bench.cluster("delivery") as settings:
+        feed = delivery.fill(settings, events, folder, bench.say)
+        found: list[dict[str, Any]] = []
+        for store in DELIVERY_STORES:
+            with store() as place:
+                found.append(delivery.measure(settings, feed, place, rounds, folder, bench.say))
+    return {"stores": found, "events": events, "rounds": rounds}
+
+
+DELIVERY_STORES: tuple[Callable[[], AbstractContextManager[delivery.Store]], ...] = (postgresql_store,)
+"""What deliveries are measured into; each starts what it needs and ends it."""
+
+
 def bench_policy(bench: Bench) -> dict[str, Any]:
     """What each mask and each filter costs, on columns and on rows."""
     return policy.measure(2 if bench.quick else 25)
@@ -162,6 +181,7 @@ BENCHES: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "exchange": bench_exchange,
     "latency": bench_latency,
     "isolation": bench_isolation,
+    "delivery": bench_delivery,
     "revocation": bench_revocation,
     "revocation-secured": bench_revocation_secured,
     "control-plane": bench_control_plane,

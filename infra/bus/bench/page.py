@@ -30,6 +30,8 @@ def write_page(folder: Path, path: Path) -> None:
         parts.append(_isolation(found["isolation"]))
     if "soak" in found:
         parts.append(_soak(found["soak"]))
+    if "delivery" in found:
+        parts.append(_delivery(found["delivery"]))
     parts += [_revocation(found[name]) for name in ("revocation", "revocation-secured") if name in found]
     if "control-plane" in found:
         parts.append(_control_plane(found["control-plane"]))
@@ -123,6 +125,24 @@ def _soak(found: dict[str, Any]) -> str:
     ]
     lines += ["", "| acknowledged to committed, ms | p50 | p99 | max |", "| --- | --- | --- | --- |"]
     lines += [f"| {r['when']} | {r['p50']} | {r['p99']} | {r['max']} |" for r in found["latency_ms"]]
+    return "\n".join([*lines, ""])
+
+
+def _delivery(found: dict[str, Any]) -> str:
+    lines = [
+        f"## Delivery ({_machine(found)}, {found['events']:,} events, {found['rounds']} rounds)",
+        "",
+        "Rows of ten columns, half of the events updates. The bare loop writes the same rows, ready in memory, in the same "
+        "batches; the sink alone is fed events that are ready in memory; the deliverer is `bus deliver`, from Kafka.",
+        "",
+        "| store | bare loop, events/s | sink alone | deliverer | sink to bare | deliverer to bare |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    lines += [
+        f"| {s['store']} | {s['bare_per_second']:,} | {s['sink_per_second']:,} | {s['deliverer_per_second']:,} | "
+        f"{s['ratio_sink']} | {s['ratio_deliverer']} |"
+        for s in found["stores"]
+    ]
     return "\n".join([*lines, ""])
 
 

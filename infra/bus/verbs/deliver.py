@@ -26,7 +26,7 @@ def add(app: typer.Typer, session: Session) -> None:
         sink: str = typer.Option(
             ...,
             "--sink",
-            metavar="sqlite:PATH|postgresql://…|parquet:FOLDER|csv:FOLDER|jsonl:FOLDER|excel:PATH.xlsx|webhook:FILE.yaml",
+            metavar="sqlite:PATH|postgresql://…|mysql://…|parquet:FOLDER|csv:FOLDER|jsonl:FOLDER|excel:PATH.xlsx|webhook:FILE.yaml",
             help=say("Where to.", "投递目标。"),
             show_default=False,
         ),

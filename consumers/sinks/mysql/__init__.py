@@ -1,0 +1,1 @@
+"""A MySQL-compatible database: MariaDB, MySQL and what speaks their protocol."""

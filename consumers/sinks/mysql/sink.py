@@ -1,0 +1,231 @@
+"""The MySQL-compatible sink: many-row INSERT … ON DUPLICATE KEY UPDATE, deletes by key and positions, in one transaction.
+
+There is no staging table: without COPY it would only write every row twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pymysql
+from pymysql.constants import CLIENT
+
+from consumers.events import Batch, Change
+from consumers.sink import Held, Written, Zombie, must_refill
+from consumers.sinks.mysql import ddl
+from consumers.sinks.mysql.errors import as_ours
+from consumers.sinks.mysql.remake import remake
+from consumers.sinks.mysql.settings import MysqlSettings
+from consumers.sinks.mysql.values import NOT_FINITE, Unstorable, convert_of, primary_key
+from consumers.values import key_of, row_of
+from consumers.view import Origin, View
+from schemas.errors import PermanentError, TransientError
+from schemas.text import Text
+
+_DELETE_KEYS = 1_000
+Db = pymysql.connections.Connection
+Values = tuple[Any, ...]
+
+
+class MysqlSink:
+    """See `consumers.sink.Sink`."""
+
+    def __init__(self, settings: MysqlSettings) -> None:
+        self._settings = settings
+        self._db: Db | None = None
+
+    def open(self, view: View, *, rebuild: bool = False) -> Held:
+        """Connect, make the tables ready; the positions held."""
+        self.close()
+        self._view = view
+        self._converts = [(i, f) for i, f in enumerate(map(convert_of, view.columns)) if f is not None]
+        self._upsert = ddl.upsert(view)
+        with self._failures():
+            self._db = self._connect()
+            with self._turn():
+                for table in ddl.OWN_TABLES:
+                    self._run(ddl.create(table))
+                found = self._run(
+                    "SELECT topic, topic_id, generation, partitions, ready FROM _bus_views WHERE grant_id = %s",
+                    [view.grant],
+                )
+                origin = Origin(*found[0][:4]) if found else None
+                unfinished = bool(found) and not found[0][4]
+                if must_refill(view, origin, rebuild=rebuild or unfinished):
+                    remake(self._connection, view)
+                return self._held()
+
+    def write(self, batch: Batch) -> Written:
+        """Apply one batch, all or nothing."""
+        upserts, deletes, rejected = self._split(batch)
+        with self._failures(), self._transaction() as db:
+            self._advance(batch)
+            deleted = self._delete(deletes)
+            if upserts:
+                self._check_unique()
+                with db.cursor() as cursor:
+                    cursor.executemany(self._upsert, upserts)
+            if rejected:
+                self._note(rejected)
+        return Written(len(upserts), deleted, len(rejected))
+
+    def close(self) -> None:
+        """Give back the connection."""
+        db, self._db = self._db, None
+        if db is not None:
+            db._force_close()  # no farewell: it would be waited for, and may raise
+
+    @property
+    def _connection(self) -> Db:
+        if self._db is None:
+            raise pymysql.err.InterfaceError(0, "not open")
+        return self._db
+
+    def _connect(self) -> Db:
+        s = self._settings
+        return pymysql.connect(
+            host=s.host,
+            port=s.port,
+            user=s.user,
+            password=s.password.get_secret_value(),
+            database=s.database,
+            charset="utf8mb4",
+            sql_mode="STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,NO_ENGINE_SUBSTITUTION",
+            init_command=f"SET SESSION lock_wait_timeout = {s.lock_timeout_s}, "
+            f"innodb_lock_wait_timeout = {s.lock_timeout_s}, time_zone = '+00:00'",
+            autocommit=True,  # every transaction is written out
+            client_flag=CLIENT.FOUND_ROWS,
+            connect_timeout=s.connect_timeout_s,
+            read_timeout=s.answer_timeout_s,
+            write_timeout=s.answer_timeout_s,
+            ssl_ca=None if s.ssl_ca is None else str(s.ssl_ca),
+            ssl_verify_cert=None if s.ssl_ca is None else True,
+            ssl_verify_identity=None if s.ssl_ca is None else True,
+        )
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Two deliverers that open at once take turns. The server gives the turn back when the connection ends."""
+        name = "exchange-bus:" + hashlib.sha256(self._settings.database.encode()).hexdigest()[:32]
+        if self._run("SELECT GET_LOCK(%s, %s)", [name, self._settings.lock_timeout_s])[0][0] != 1:
+            raise TransientError(
+                Text("another deliverer is opening its tables.", "另一投递进程正在打开其数据表。"),
+                where=self._settings.shown,
+            )
+        yield
+        self._run("SELECT RELEASE_LOCK(%s)", [name])  # not after an error: then the connection ends
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Db]:
+        db = self._connection
+        db.begin()
+        try:
+            yield db
+            db.commit()
+        except BaseException:
+            if db.open:
+                db.rollback()
+            raise
+
+    def _split(self, batch: Batch) -> tuple[list[Values], list[Values], list[Change]]:
+        """Rows to write, primary keys to delete, and the changes whose rows the database cannot hold."""
+        upserts: list[Values] = []
+        deletes: list[Values] = []
+        rejected: list[Change] = []
+        hashed = ddl.is_hashed(self._view)
+        for change in batch.latest():
+            key = key_of(self._view, change)
+            try:
+                if change.row is not None:
+                    row = self._stored(row_of(self._view, change, key))
+                    upserts.append((*primary_key(self._view, key, ()), *row) if hashed else row)
+                    continue
+            except Unstorable:
+                rejected.append(change)
+            try:
+                deletes.append(primary_key(self._view, key, self._stored(key)))
+            except Unstorable:
+                continue  # no row of the table can have this key
+        return upserts, deletes, rejected
+
+    def _stored(self, values: Values) -> Values:
+        out = list(values)
+        for i, convert in self._converts:
+            if i < len(out) and out[i] is not None:
+                out[i] = convert(out[i])
+        return tuple(out)
+
+    def _advance(self, batch: Batch) -> None:
+        view, origin = self._view, self._view.origin
+        for partition, step in sorted(batch.steps.items()):  # in one order, so that two deliverers cannot deadlock
+            with self._connection.cursor() as cursor:
+                moved = cursor.execute(
+                    "UPDATE _bus_positions SET next_offset = %s, events = events + %s WHERE grant_id = %s "
+                    "AND `partition` = %s AND topic_id = %s AND generation = %s AND next_offset = %s",
+                    [step.next, step.events, view.grant, partition, origin.topic_id, origin.generation, step.expected],
+                )
+            if moved != 1:
+                raise Zombie(view, partition)
+
+    def _delete(self, keys: Sequence[Values]) -> int:
+        deleted = 0
+        with self._connection.cursor() as cursor:
+            for start in range(0, len(keys), _DELETE_KEYS):
+                some = keys[start : start + _DELETE_KEYS]
+                deleted += cursor.execute(ddl.delete(self._view, len(some)), [part for key in some for part in key])
+        return deleted
+
+    def _check_unique(self) -> None:
+        """ON DUPLICATE KEY UPDATE would overwrite another row where somebody's own unique index sees a duplicate. The
+        table was touched first, so until the commit nobody can add an index."""
+        self._run(f"SELECT 1 FROM {ddl.quoted(self._view.table)} LIMIT 0", [])
+        found = self._run(
+            "SELECT index_name FROM information_schema.statistics WHERE table_schema = DATABASE() AND table_name = %s "
+            "AND non_unique = 0 AND index_name <> 'PRIMARY' ORDER BY index_name LIMIT 1",
+            [self._view.table],
+        )
+        if found:
+            raise PermanentError(
+                Text(
+                    f"the table has a unique index of its own, '{found[0][0]}', under which two rows could become one.",
+                    f"数据表上另有唯一索引 '{found[0][0]}', 可能使两行合并为一行。",
+                ),
+                where=f"{self._settings.shown} {self._view.table}",
+                hint=Text(
+                    "Drop it or make it non-unique, then deliver again; delivery goes on where it stopped.",
+                    "请删除该索引或改为非唯一索引, 再重新投递, 将从停止处继续。",
+                ),
+            )
+
+    def _note(self, rejected: Sequence[Change]) -> None:
+        view = self._view
+        with self._connection.cursor() as cursor:
+            cursor.executemany(
+                "INSERT IGNORE INTO _bus_rejections (grant_id, topic_id, `partition`, `offset`, reason) "
+                "VALUES (%s, %s, %s, %s, %s)",
+                [(view.grant, view.origin.topic_id, *change.place, NOT_FINITE) for change in rejected],
+            )
+
+    def _held(self) -> Held:
+        rows = self._run(
+            "SELECT `partition`, next_offset, events FROM _bus_positions WHERE grant_id = %s", [self._view.grant]
+        )
+        return Held({p: offset for p, offset, _ in rows}, sum(int(events) for _, _, events in rows))
+
+    def _run(self, statement: str, values: Sequence[Any] | None = None) -> Sequence[Any]:
+        with self._connection.cursor() as cursor:
+            cursor.execute(statement, values)
+            return cursor.fetchall()
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        """The driver's errors as ours, cut from their cause, whose text may quote values."""
+        try:
+            yield
+        except pymysql.err.Error as error:
+            raise as_ours(error, self._settings.shown) from None
+        except OSError as error:
+            raise as_ours(pymysql.err.OperationalError(2013, type(error).__name__), self._settings.shown) from None
