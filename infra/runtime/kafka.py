@@ -106,9 +106,16 @@ def consumer_config(settings: Settings, group: str, **more: Any) -> Config:
     )
 
 
+_ADMIN: Config = {
+    # Most of its questions go to the broker it was last told is the controller, and it looks for another only this often. At
+    # the default of five minutes, a client of a cluster that had lost that broker was still without an answer after 90 s.
+    "topic.metadata.refresh.interval.ms": 1_000,
+}
+
+
 def admin(settings: Settings) -> AdminClient:
     """An admin client."""
-    return AdminClient(client_config(settings))
+    return AdminClient(client_config(settings, **_ADMIN))
 
 
 def passes(error: KafkaError) -> bool:

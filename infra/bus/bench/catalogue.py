@@ -23,6 +23,7 @@ from infra.bus.bench import (
     parties,
     policy,
     policy_growth,
+    recovery,
     register,
     revocation,
 )
@@ -49,9 +50,10 @@ class Bench:
     quick: bool = False
     full: bool = False
 
-    def cluster(self, name: str, *, secure: bool = False) -> AbstractContextManager[Settings]:
+    def cluster(self, name: str, *, secure: bool = False, brokers: int = 1) -> AbstractContextManager[Settings]:
         """Settings of a fresh cluster that ends with the block."""
-        return throwaway_cluster(self.folder / "work" / name, self.repository, self.progress, secure=secure)
+        root = self.folder / "work" / name
+        return throwaway_cluster(root, self.repository, self.progress, secure=secure, brokers=brokers)
 
 
 def bench_exchange(bench: Bench) -> dict[str, Any]:
@@ -127,6 +129,16 @@ def bench_control_plane(bench: Bench) -> dict[str, Any]:
     return {"register": found, "approvals": bulk, "reading": growth, "full": bench.full, **live}
 
 
+def bench_recovery(bench: Bench) -> dict[str, Any]:
+    """How long nothing is delivered after the exchange was killed, and after one broker of three was; every change counted."""
+    folder, times = bench.folder / "work", 1 if bench.quick else 10
+    with bench.cluster("recovery-exchange") as settings:
+        exchange_ = recovery.measure_exchange(settings, times, folder, bench.say)
+    with bench.cluster("recovery-broker", brokers=3) as settings:
+        broker = recovery.measure_broker(settings, times, folder, bench.say)
+    return {"exchange": exchange_, "broker": broker, "events_per_second": recovery.RATE}
+
+
 BENCHES: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "policy": bench_policy,
     "exchange": bench_exchange,
@@ -134,6 +146,7 @@ BENCHES: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "revocation": bench_revocation,
     "revocation-secured": bench_revocation_secured,
     "control-plane": bench_control_plane,
+    "recovery": bench_recovery,
 }
 
 

@@ -19,13 +19,13 @@ def add(app: typer.Typer, session: Session) -> None:
     @app.command(
         rich_help_panel=say("See it work", "演示与测量"),
         help=say(
-            "Measure: policy, exchange, latency, revocation, revocation-secured, control-plane, or all. Minutes.",
-            "测量: policy、exchange、latency、revocation、revocation-secured、control-plane 或 all, 需数分钟。",
+            "Measure: policy, exchange, latency, revocation, revocation-secured, control-plane, recovery, or all. Minutes.",
+            "测量: policy、exchange、latency、revocation、revocation-secured、control-plane、recovery 或 all, 需数分钟。",
         ),
     )
     def bench(
         name: str = typer.Argument(
-            ..., metavar="policy|exchange|latency|revocation|revocation-secured|control-plane|all"
+            ..., metavar="policy|exchange|latency|revocation|revocation-secured|control-plane|recovery|all"
         ),
         page: Path | None = page_option,
         quick: bool = typer.Option(
