@@ -108,7 +108,9 @@ def count(home: Path) -> int:
     if not (folder / _DATA).exists():
         return 0
     config = folder / _CONFIG
-    said = re.search(rf"^{re.escape(_VOTERS)}=(.*)$", config.read_text(encoding="ascii") if config.exists() else "", re.M)
+    said = re.search(
+        rf"^{re.escape(_VOTERS)}=(.*)$", config.read_text(encoding="ascii") if config.exists() else "", re.M
+    )
     return len(said[1].split(",")) if said else 1
 
 

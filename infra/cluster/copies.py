@@ -15,7 +15,9 @@ _TIMEOUT_S = 8.0
 def behind(settings: Settings, brokers: int) -> list[str]:
     """Partitions (`topic[n]`) of which fewer than `brokers` copies are whole, sorted. KafkaException if nobody answers."""
     topics = admin(settings).list_topics(timeout=_TIMEOUT_S).topics
-    return sorted(f"{t}[{n}]" for t, found in topics.items() for n, p in found.partitions.items() if len(p.isrs) < brokers)
+    return sorted(
+        f"{t}[{n}]" for t, found in topics.items() for n, p in found.partitions.items() if len(p.isrs) < brokers
+    )
 
 
 def copies(settings: Settings, brokers: int) -> Check:

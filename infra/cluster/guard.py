@@ -108,9 +108,7 @@ def _start_again(launch: Launch, children: Children) -> None:
 
 
 def _write_started(launch: Launch, children: Children) -> None:
-    processes = Processes(
-        guard=ProcessId.of(os.getpid()), owner=launch.owner, started_at=time.time(), **_ids(children)
-    )
+    processes = Processes(guard=ProcessId.of(os.getpid()), owner=launch.owner, started_at=time.time(), **_ids(children))
     write_state(launch.home, ClusterState(ports=launch.ports, processes=processes))
 
 

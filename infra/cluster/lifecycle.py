@@ -170,7 +170,8 @@ def broker_count(home: Path, asked: int | None, secure: bool) -> int:
     if number > 1 and secure:
         raise ConfigError(
             Text(
-                "an embedded cluster of three brokers cannot be secured yet.", "三个 broker 的内嵌集群暂不支持安全模式。"
+                "an embedded cluster of three brokers cannot be secured yet.",
+                "三个 broker 的内嵌集群暂不支持安全模式。",
             ),
             where="--brokers",
             hint=Text(

@@ -71,6 +71,7 @@ def producer_config(settings: Settings, transactional_id: str | None = None, **m
         "queue.buffering.max.messages": 1_000_000,
         "queue.buffering.max.kbytes": 1_048_576,
         "message.max.bytes": MAX_MESSAGE_BYTES,
+        "topic.metadata.refresh.interval.ms": 1_000,
     }
     if transactional_id is not None:
         config |= {

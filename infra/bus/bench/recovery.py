@@ -63,7 +63,9 @@ class Arrivals:
         while self.newest < number:
             if time.monotonic() > deadline:
                 raise TransientError(
-                    Text(f"only change {self.newest} of {number} arrived.", f"仅到达第 {self.newest}/{number} 项变更。"),
+                    Text(
+                        f"only change {self.newest} of {number} arrived.", f"仅到达第 {self.newest}/{number} 项变更。"
+                    ),
                     where=self._table,
                 )
             time.sleep(_LOOK_S)
