@@ -133,10 +133,10 @@ def bench_recovery(bench: Bench) -> dict[str, Any]:
     """How long nothing is delivered after the exchange was killed, and after one broker of three was; every change counted."""
     folder, times = bench.folder / "work", 1 if bench.quick else 10
     with bench.cluster("recovery-exchange") as settings:
-        exchange_ = recovery.measure_exchange(settings, times, folder, bench.say)
+        found = [recovery.measure_exchange(settings, times, folder, bench.say)]
     with bench.cluster("recovery-broker", brokers=3) as settings:
-        broker = recovery.measure_broker(settings, times, folder, bench.say)
-    return {"exchange": exchange_, "broker": broker, "events_per_second": recovery.RATE}
+        found.append(recovery.measure_broker(settings, times, folder, bench.say))
+    return recovery.facts(found) | {"load_average": round(os.getloadavg()[1], 1)}
 
 
 BENCHES: dict[str, Callable[[Bench], dict[str, Any]]] = {

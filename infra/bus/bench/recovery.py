@@ -12,9 +12,10 @@ import signal
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,23 @@ _AFTER_S, _LIMIT_S, _LOOK_S = 5, 90.0, 0.005
 _RESOURCE = "bench.recovery"
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Seconds of silence by what was lost, and what became of every change."""
+
+    silence: list[dict[str, Any]]
+    count: numbered.Count
+
+
+def facts(found: Sequence[Found]) -> dict[str, Any]:
+    """As it is shown and written."""
+    return {
+        "silence_s": [row for one in found for row in one.silence],
+        "counts": [asdict(one.count) for one in found],
+        "events_per_second": RATE,
+    }
+
+
 class Arrivals:
     """The highest number in a subscriber's file, watched from a thread while the block runs."""
 
@@ -55,7 +73,7 @@ class Arrivals:
     def silence(self, since: float) -> float:
         """The longest time without anything new, after `since` (`time.perf_counter` seconds) and up to the last arrival."""
         times = [since, *(t for t in self._times if t > since)]
-        return max((b - a for a, b in zip(times, times[1:], strict=False)), default=0.0)
+        return max((b - a for a, b in pairwise(times)), default=0.0)
 
     def wait(self, number: int) -> None:
         """Return when change `number` has arrived. TransientError if it does not within 90 s."""
@@ -92,17 +110,17 @@ class Arrivals:
                     self._times.append(time.perf_counter())
 
 
-def measure_exchange(settings: Settings, repetitions: int, folder: Path, say: Callable[[str], None]) -> dict[str, Any]:
+def measure_exchange(settings: Settings, repetitions: int, folder: Path, say: Callable[[str], None]) -> Found:
     """Kill the exchange's worker; its supervisor starts another."""
     with _flow(settings, folder) as flow:
         took = []
         for n in range(repetitions):
             took.append(flow.silence(_kill_worker(flow.supervisor)))
             say(f"exchange {n + 1}/{repetitions}: nothing delivered for {took[-1]:.1f} s")
-    return _facts("exchange", took) | {"counts": asdict(flow.count)}
+    return Found([_row("exchange's worker", "exchange", took)], flow.count)
 
 
-def measure_broker(settings: Settings, repetitions: int, folder: Path, say: Callable[[str], None]) -> dict[str, Any]:
+def measure_broker(settings: Settings, repetitions: int, folder: Path, say: Callable[[str], None]) -> Found:
     """Kill a broker of three that matters in a different way each time, then start it again and wait until its copies are whole."""
     by_role: dict[str, list[float]] = {}
     with _flow(settings, folder) as flow:
@@ -115,9 +133,9 @@ def measure_broker(settings: Settings, repetitions: int, folder: Path, say: Call
             say(f"broker {n + 1}/{repetitions} ({role}): nothing delivered for {took:.1f} s")
             up(settings.home, tied=True)
             wait_whole(settings)
-    took_all = [t for some in by_role.values() for t in some]
-    roles_ = [{"lost": role, "times": len(t), "longest_s": round(max(t), 1)} for role, t in by_role.items()]
-    return _facts("broker", took_all) | {"roles": roles_, "counts": asdict(flow.count)}
+    every = [t for some in by_role.values() for t in some]
+    rows_ = [_row(f"broker: {role}", "broker", took) for role, took in by_role.items()]
+    return Found([*rows_, _row("one broker of three", "broker", every)], flow.count)
 
 
 def wait_whole(settings: Settings, brokers: int = 3) -> None:
@@ -193,10 +211,13 @@ def _kill_worker(supervisor: int) -> Callable[[], None]:
     return lambda: os.kill(worker.pid, signal.SIGKILL)
 
 
-def _facts(name: str, took: list[float]) -> dict[str, Any]:
+def _row(lost: str, kind: str, took: list[float]) -> dict[str, Any]:
+    goal = GOAL_S[kind]
+    within = f"{sum(t <= goal for t in took)}/{len(took)}"
     return {
-        "silence_s": {"p50": percentile(took, 0.5), "max": percentile(took, 1.0)},
-        "repetitions": len(took),
-        "goal_s": GOAL_S[name],
-        "within_goal": sum(t <= GOAL_S[name] for t in took),
+        "lost": lost,
+        "p50_s": percentile(took, 0.5),
+        "max_s": percentile(took, 1.0),
+        "goal_s": goal,
+        "within_goal": within,
     }
