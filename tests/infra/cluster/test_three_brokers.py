@@ -80,6 +80,12 @@ def test_whatever_the_bus_makes_has_three_copies_and_is_acknowledged_by_two(
     assert {_least_in_sync(client, name) for name in topics} == {"2"}
 
 
+def make(state: ClusterState, topic: str) -> None:
+    """A topic of one partition, with as many copies as the brokers think right."""
+    client = AdminClient({"bootstrap.servers": state.bootstrap_servers})
+    client.create_topics([NewTopic(topic, 1)])[topic].result(30)
+
+
 def _least_in_sync(client: AdminClient, topic: str) -> str:
     place = ConfigResource(ResourceType.TOPIC, topic)
     return str(client.describe_configs([place])[place].result()["min.insync.replicas"].value)
@@ -88,7 +94,7 @@ def _least_in_sync(client: AdminClient, topic: str) -> str:
 @pytest.mark.parametrize("node", [1, 2, 3])
 def test_one_broker_killed_is_told_survived_and_started_again_alone(home: Path, unique: str, node: int) -> None:
     state = now(home)
-    AdminClient({"bootstrap.servers": state.bootstrap_servers}).create_topics([NewTopic(unique, 1)])[unique].result()
+    make(state, unique)
     acknowledged = produce(state, unique, RECORDS, halfway=lambda: kill_broker(state, node), timeout_ms=30_000)
     assert acknowledged == list(range(RECORDS))
     assert status(home).phase == "degraded"
@@ -116,7 +122,7 @@ def test_folders_are_private_and_every_broker_listens_on_loopback(home: Path) ->
 
 def test_all_of_them_stop_and_start_again_on_other_ports_with_everything_they_held(home: Path, unique: str) -> None:
     state = now(home)
-    AdminClient({"bootstrap.servers": state.bootstrap_servers}).create_topics([NewTopic(unique, 1)])[unique].result()
+    make(state, unique)
     assert len(produce(state, unique, RECORDS)) == RECORDS
     assert down(home)
     (home / "cluster.json").unlink()
