@@ -140,9 +140,12 @@ def publishing(settings: Settings, resource: str, rate: int) -> Iterator[Publish
     def publisher() -> Publisher:
         return Publisher(settings, _ADAPTER, found, schema_id, clock=now_ms)
 
+    def wait(seconds: float) -> None:
+        stop.wait(seconds)
+
     def work() -> None:
         try:
-            patience = Patience(resource, lambda seconds: stop.wait(seconds) and None)
+            patience = Patience(resource, wait)
             run(lambda: Source(resource, rate, began, stop), publisher, found, published.report, patience)
         except BaseException as error:  # noqa: BLE001 - told to whoever waits for the block to end
             published.failed.append(error)
