@@ -280,9 +280,11 @@ class GrantReader:
             raise AwayTooLong(place)
 
     def _check_identity(self) -> None:
-        if self._monotonic() - self._checked_at >= IDENTITY_S:
-            self._topic.check_identity()
-            self._checked_at = self._monotonic()
+        now = self._monotonic()
+        due = now - self._checked_at >= IDENTITY_S
+        if due:
+            self._checked_at = now
+        self._topic.check_identity(ask=due)
 
     def _close_watch(self) -> None:
         if self._owns_watch:

@@ -122,6 +122,21 @@ def superseded(grant: str, generation: int, message: Text) -> None:
     _log.warning("grant was amended", grant=grant, generation=generation, hint=str(message))
 
 
+def shared(group: str, grant: str) -> None:
+    """The group has left a grant to this process, which begins to deliver it."""
+    _log.info("delivering", group=group, grant=grant)
+
+
+def handed_over(group: str, grant: str) -> None:
+    """The group has taken a grant away, and its batch at hand is through."""
+    _log.info("handed over", group=group, grant=grant)
+
+
+def group_troubled(group: str, answer: str) -> None:
+    """Kafka answers the group with an error that passes, or that concerns one topic."""
+    _log.warning("group troubled", group=group, error=answer)
+
+
 def failed(grant: str, error: BusError) -> None:
     """A delivery stops because trying again gives the same result."""
     _STOPPED.labels(grant, "error").inc()

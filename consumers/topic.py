@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -11,6 +13,7 @@ from consumers.kafka_errors import as_ours, gone, out_of_range
 from consumers.view import Origin
 from infra.runtime.kafka import admin, consumer_config
 from infra.runtime.settings import Settings
+from schemas.errors import TransientError
 from schemas.ids import own_groups
 from schemas.policy_state import GrantInForce
 
@@ -38,7 +41,6 @@ class GrantTopic:
         self._topic = grant.topic
         self._admin = admin(settings)
         self.origin = origin_of(self._admin, grant)
-        self._grant = grant
         self._consumer = Consumer(
             consumer_config(
                 settings,
@@ -49,6 +51,7 @@ class GrantTopic:
         )
         self.positions: dict[int, int] = {}
         self._ended: set[int] = set()
+        self._asked: Future[Any] | None = None
 
     @property
     def at_end(self) -> bool:
@@ -105,9 +108,26 @@ class GrantTopic:
             messages += self._consumer.consume(most - 1, linger_s)
         return [m for m in messages if self._record(m)]
 
-    def check_identity(self) -> None:
-        """PermanentError if the topic was deleted, or made anew, since it was opened."""
-        if origin_of(self._admin, self._grant).topic_id != self.origin.topic_id:
+    def check_identity(self, *, ask: bool) -> None:
+        """PermanentError if the topic was deleted, or made anew, since it was opened, as far as answers have come.
+
+        Nobody waits for one: while another broker takes over it would not come for seconds in which records could be read. A
+        question that nobody answers says nothing; the next one is asked as if it had not been.
+        """
+        if ask and self._asked is None:
+            asked = self._admin.describe_topics(TopicCollection([self._topic]), request_timeout=_TIMEOUT_S)
+            self._asked = asked[self._topic]
+        if self._asked is None or not self._asked.done():
+            return
+        answer, self._asked = self._asked, None
+        try:
+            found = answer.result()
+        except KafkaException as error:
+            said = as_ours(error.args[0], self._topic)
+            if isinstance(said, TransientError):
+                return
+            raise said from error
+        if str(found.topic_id) != self.origin.topic_id:
             raise gone(self._topic)
 
     def close(self) -> None:

@@ -14,7 +14,7 @@ from infra.runtime.settings import Settings
 
 @contextmanager
 def throwaway_cluster(
-    root: Path, repository: str | None, progress: Progress, *, secure: bool = False
+    root: Path, repository: str | None, progress: Progress, *, secure: bool = False, brokers: int = 1
 ) -> Iterator[Settings]:
     """Settings of a fresh cluster in `root/cluster` that ends with the block. Whatever stood there before is removed.
 
@@ -28,7 +28,7 @@ def throwaway_cluster(
     key.parent.mkdir(mode=0o700)
     key.touch(mode=0o600)
     key.write_text(secrets.token_hex(32) + "\n")
-    with running(home, repository=repository, progress=progress, secure=secure) as state:
+    with running(home, repository=repository, progress=progress, secure=secure, brokers=brokers) as state:
         yield Settings(
             home=home,
             bootstrap_servers=None if secure else state.bootstrap_servers,

@@ -1,6 +1,7 @@
 """The embedded cluster: a real Kafka broker and a real schema registry as child processes, from locked artefacts."""
 
 from infra.cluster.check import Check
+from infra.cluster.copies import behind
 from infra.cluster.doctor import doctor
 from infra.cluster.exposure import is_loopback
 from infra.cluster.lifecycle import UNSECURED, UpOptions, down, running, up
@@ -22,6 +23,7 @@ __all__ = [
     "Renewed",
     "Silent",
     "UpOptions",
+    "behind",
     "doctor",
     "down",
     "is_loopback",

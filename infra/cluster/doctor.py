@@ -14,13 +14,15 @@ import psutil
 
 from infra.cluster.artefacts import default_cache, installed
 from infra.cluster.check import Check, Level
+from infra.cluster.copies import copies
 from infra.cluster.exposure import exposure
 from infra.cluster.lock import read_lock
 from infra.cluster.ports import is_free, owner_of
-from infra.cluster.readiness import broker_answers, registry_compatibility, settings_of
+from infra.cluster.readiness import broker_answers, of_each, registry_compatibility, settings_of
 from infra.cluster.schema_registry import COMPATIBILITY
-from infra.cluster.state import ClusterState, bootstrap_servers, read_state, registry_url
+from infra.cluster.state import ClusterState, read_state, registry_url
 from infra.cluster.status import Phase, status
+from infra.runtime.settings import Settings
 from schemas.errors import ConfigError
 from schemas.text import Text
 
@@ -120,8 +122,11 @@ def _cluster(home: Path) -> Iterator[Check]:
     if state is None:
         return
     yield from exposure(home, state, dt.datetime.now(dt.UTC))
-    if phase in ("running", "starting"):
-        yield _broker(home, state)
+    if phase in ("running", "starting", "degraded"):
+        for name, settings in of_each(home, state.ports):
+            yield _broker(name, settings)
+        if state.ports.others:
+            yield copies(settings_of(home, state.ports), len(state.ports.nodes))
         yield from _registry(state)
     else:
         yield _ports(state)
@@ -133,6 +138,16 @@ def _state(home: Path, phase: Phase) -> Check:
             "state",
             "fail",
             Text("a process of the cluster has died; no data is lost.", "集群进程已退出; 数据未丢失。"),
+            _UP,
+        )
+    if phase == "degraded":
+        return Check(
+            "state",
+            "warn",
+            Text(
+                "a broker has died; the others go on, but the loss of another would stop writing.",
+                "一个 broker 已退出; 其余继续工作, 但若再损失一个将无法写入。",
+            ),
             _UP,
         )
     words = {
@@ -160,11 +175,11 @@ def _ports(state: ClusterState) -> Check:
     )
 
 
-def _broker(home: Path, state: ClusterState) -> Check:
-    address = bootstrap_servers(state.ports)
-    if broker_answers(settings_of(home, state.ports)):
-        return Check("broker", "ok", Text(f"Kafka answers at {address}.", f"Kafka 在 {address} 应答。"))
-    return Check("broker", "fail", Text(f"Kafka does not answer at {address}.", f"Kafka 在 {address} 无应答。"), _UP)
+def _broker(name: str, settings: Settings) -> Check:
+    address = settings.bootstrap_servers
+    if broker_answers(settings):
+        return Check(name, "ok", Text(f"Kafka answers at {address}.", f"Kafka 在 {address} 应答。"))
+    return Check(name, "fail", Text(f"Kafka does not answer at {address}.", f"Kafka 在 {address} 无应答。"), _UP)
 
 
 def _registry(state: ClusterState) -> Iterator[Check]:

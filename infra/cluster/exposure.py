@@ -29,7 +29,8 @@ def exposure(home: Path, state: ClusterState, now: dt.datetime) -> Iterator[Chec
     if state.secured:
         yield _certificates(home / FOLDER, now)
     if state.processes is not None:
-        yield _listeners((state.processes.broker.pid, state.processes.registry.pid), state.ports)
+        living = [p.pid for name, p in state.processes.named.items() if name != "guard" and p.alive]
+        yield _listeners(living, state.ports)
 
 
 def _protection(state: ClusterState) -> Check:
@@ -54,7 +55,7 @@ def _protection(state: ClusterState) -> Check:
 def open_to_others(home: Path) -> list[Path]:
     """Of the files that hold secrets, and the folders that keep others out: those that others may do anything with."""
     folder = home / FOLDER
-    private = [home, folder, *folder.rglob("*"), home / "broker" / "server.properties"]
+    private = [home, folder, *folder.rglob("*"), *home.glob("broker*/server.properties")]
     return [path for path in private if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077]
 
 
@@ -116,7 +117,8 @@ def _told(ports: Ports) -> set[str]:
     """Addresses beyond loopback where a person has told it to listen. OSError for a name that is unknown by now."""
     found = {f"{ip}:{ports.outside.port}" for ip in ("0.0.0.0", "::") if ports.outside}
     inside = socket.gethostbyname(ports.inside)
-    return found | {f"{prefix}{inside}:{port}" for port in (ports.broker, ports.registry) for prefix in ("", "::ffff:")}
+    own = [ports.registry, *(node.broker for node in ports.nodes)]
+    return found | {f"{prefix}{inside}:{port}" for port in own for prefix in ("", "::ffff:")}
 
 
 def _listeners(pids: Iterable[int], ports: Ports) -> Check:

@@ -1,12 +1,13 @@
-"""The guard: a small process that is the parent of broker and registry, so that nothing outlives what should end it.
+"""The guard: a small process that is the parent of brokers and registry, so that nothing outlives what should end it.
 
-`python -m infra.cluster.guard` reads one JSON `Launch` on standard input, starts both, writes `cluster.json` and waits:
+`python -m infra.cluster.guard` reads one JSON `Launch` on standard input, starts them, writes `cluster.json` and waits:
 
-    SIGTERM                 it stops both, marks the folder as stopped and ends           (`down`)
-    its owner dies          the same, even if the owner was killed with -9                (foreground, demo, tests)
-    the guard dies          Linux kills both at once (parent-death signal)
-    one of the two dies     it stays and says nothing; `status` says dead, `up` starts again
-    both are dead           it ends
+    SIGTERM                 it stops them, marks the folder as stopped and ends           (`down`)
+    SIGUSR1                 it starts again what is dead and writes `cluster.json` anew   (`up`, of several brokers)
+    its owner dies          as SIGTERM, even if the owner was killed with -9              (foreground, demo, tests)
+    the guard dies          Linux kills them at once (parent-death signal)
+    one of them dies        it stays and says nothing; `status` tells, `up` starts again
+    all are dead            it ends
 
 While `up` works, the guard is owned by it, so an interrupted start leaves nothing running. A cluster that shall run on
 its own is let go by writing `cluster.json` without an owner, as the last act of `up`: one atomic rename decides.
@@ -23,6 +24,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 from pydantic import BaseModel
@@ -30,7 +32,7 @@ from pydantic import BaseModel
 from infra.cluster.jvm import environment
 from infra.cluster.ports import Ports
 from infra.cluster.processes import ProcessId, die_with, stop
-from infra.cluster.state import ClusterState, Processes, read_state, write_state
+from infra.cluster.state import ClusterState, Processes, broker_name, read_state, write_state
 
 _LOOK_EVERY_S = 0.2
 STOP_S = 20.0
@@ -38,13 +40,18 @@ STOP_S = 20.0
 
 
 class Launch(BaseModel):
-    """What the guard is told: the folder, whose it is for now, the ports, and two command lines."""
+    """What the guard is told: the folder, whose it is for now, the ports, and a command line for each process."""
 
     home: Path
     owner: ProcessId
     ports: Ports
-    broker: list[str]
+    brokers: list[list[str]]
     registry: list[str]
+
+    @property
+    def commands(self) -> dict[str, list[str]]:
+        """By name, which is the folder too; the brokers first, in the order of their numbers."""
+        return {broker_name(n): command for n, command in enumerate(self.brokers, 1)} | {"registry": self.registry}
 
 
 def main() -> int:
@@ -54,12 +61,17 @@ def main() -> int:
     asked = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: asked.set())
-    with _children(launch) as (broker, registry):
-        _write_started(launch, broker.pid, registry.pid)
+    again = threading.Event()
+    signal.signal(signal.SIGUSR1, lambda *_: again.set())
+    with _children(launch) as children:
+        _write_started(launch, children)
         owner = launch.owner.process()
         owned = True
         while not asked.wait(_LOOK_EVERY_S):
-            if broker.poll() is not None and registry.poll() is not None:
+            if again.is_set():
+                again.clear()
+                _start_again(launch, children)
+            if all(child.poll() is not None for child in children.values()):
                 return 0
             if owned and not _lives(owner):
                 owned = _still_owned(launch.home)
@@ -69,27 +81,45 @@ def main() -> int:
     return 0
 
 
+Children = dict[str, subprocess.Popen[bytes]]
+
+
 @contextmanager
-def _children(launch: Launch) -> Iterator[tuple[subprocess.Popen[bytes], subprocess.Popen[bytes]]]:
-    """Both started; at the end, however it comes, both stopped."""
-    started: list[subprocess.Popen[bytes]] = []
+def _children(launch: Launch) -> Iterator[Children]:
+    """All started; at the end, however it comes, all stopped."""
+    started: Children = {}
     try:
-        for command, name in ((launch.broker, "broker"), (launch.registry, "registry")):
-            started.append(_start(command, launch.home / name))
-        yield started[0], started[1]
+        for name, command in launch.commands.items():
+            started[name] = _start(command, launch.home / name)
+        yield started
     finally:
-        stop([ProcessId.of(child.pid) for child in started if child.poll() is None], STOP_S)
+        stop([ProcessId.of(child.pid) for child in started.values() if child.poll() is None], STOP_S)
 
 
-def _write_started(launch: Launch, broker: int, registry: int) -> None:
-    processes = Processes(
-        guard=ProcessId.of(os.getpid()),
-        broker=ProcessId.of(broker),
-        registry=ProcessId.of(registry),
-        owner=launch.owner,
-        started_at=time.time(),
-    )
+def _start_again(launch: Launch, children: Children) -> None:
+    """Start what is dead. Whose cluster it is and where it is found stay as they are."""
+    for name, command in launch.commands.items():
+        if children[name].poll() is not None:
+            children[name] = _start(command, launch.home / name)
+    state = read_state(launch.home)
+    if state is not None and state.processes is not None:
+        now = state.processes.model_copy(update=_ids(children))
+        write_state(launch.home, state.model_copy(update={"processes": now}))
+
+
+def _write_started(launch: Launch, children: Children) -> None:
+    processes = Processes(guard=ProcessId.of(os.getpid()), owner=launch.owner, started_at=time.time(), **_ids(children))
     write_state(launch.home, ClusterState(ports=launch.ports, processes=processes))
+
+
+def _ids(children: Children) -> dict[str, Any]:
+    """As `Processes` names them. A process that has ended already keeps its number until it is waited for."""
+    brokers = [ProcessId.of(child.pid) for name, child in children.items() if name != "registry"]
+    return {
+        "broker": brokers[0],
+        "others": tuple(brokers[1:]),
+        "registry": ProcessId.of(children["registry"].pid),
+    }
 
 
 def _leave() -> None:

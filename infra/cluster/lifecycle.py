@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -18,12 +19,12 @@ from infra.cluster.download import disk_error
 from infra.cluster.exclusive import exclusive
 from infra.cluster.guard import STOP_S, Launch
 from infra.cluster.lock import read_lock
-from infra.cluster.ports import Asked, Outside, Ports, choose, secured_ports
+from infra.cluster.ports import Asked, Outside, Ports, choose, is_free, secured_ports
 from infra.cluster.processes import ProcessId, stop
 from infra.cluster.progress import Progress, Silent
 from infra.cluster.readiness import wait_until_ready
 from infra.cluster.secured import FOLDER, admit, remember, remembered
-from infra.cluster.state import ClusterState, read_state, registry_url, write_state
+from infra.cluster.state import ClusterState, broker_name, read_state, registry_url, write_state
 from infra.security.certificates import certificates, is_due, read_certificate, renew, valid_for
 from schemas.errors import ConfigError, PermanentError
 from schemas.text import Text
@@ -42,6 +43,7 @@ class UpOptions(TypedDict, total=False):
     """The keyword arguments of `up` that `running` passes on."""
 
     secure: bool
+    brokers: int | None
     kafka_port: int | None
     registry_port: int | None
     inside: str | None
@@ -56,6 +58,7 @@ def up(
     *,
     tied: bool = False,
     secure: bool = False,
+    brokers: int | None = None,
     kafka_port: int | None = None,
     registry_port: int | None = None,
     inside: str | None = None,
@@ -68,6 +71,7 @@ def up(
 
     tied         the cluster ends with the calling process, however that ends; else it runs until `down`
     secure       TLS, a password for every user, nothing allowed but by ACL (`secured.py`); a folder that was secured stays so
+    brokers      one, or three of which any one may be lost; a folder keeps the number it was made with (None: that)
     *_port       must be free (ConfigError names who holds it); without, the last ones while free, else free ones. A secured
                  cluster keeps its ports: ConfigError if one of them is taken
     inside       of a secured one: where the bus's own processes find it, if not on loopback (`Ports.inside`)
@@ -84,12 +88,17 @@ def up(
         with exclusive(home / "up.lock", progress, _WAITING):
             before = read_state(home)
             secure = _secured(home, secure)
+            number = broker_count(home, brokers, secure)
             asked = _asked(secure, Asked(kafka_port, registry_port, inside, Outside.read(outside) if outside else None))
             if before is not None and before.all_alive and before.bootstrap_servers is not None:
                 _require_ports(before.ports, asked)
                 return before if tied else _let_go(home, before)
+            if before is not None and _mendable(before):
+                _require_ports(before.ports, asked)
+                mended = _mend(home, before, progress)
+                return mended if tied else _let_go(home, mended)
             _stop_all(home, before)
-            ports = _ports(home, secure, asked, before)
+            ports = _ports(home, secure, asked, before, number)
             installed = ensure(read_lock(), cache or default_cache(), repository, progress)
             progress.step(Text("Starting Kafka and the schema registry", "启动 Kafka 与模式注册中心"))
             return _start(home, installed, ports, tied)
@@ -103,7 +112,7 @@ def down(home: Path) -> bool:
     state = read_state(home) if home.is_dir() else None
     if state is None or state.processes is None:
         return False
-    ran = any(p.alive for p in (state.processes.guard, state.processes.broker, state.processes.registry))
+    ran = any(p.alive for p in state.processes.named.values())
     _stop_all(home, state)
     return ran
 
@@ -133,10 +142,50 @@ def _asked(secure: bool, asked: Asked) -> Asked:
     return asked
 
 
-def _ports(home: Path, secure: bool, asked: Asked, before: ClusterState | None) -> Ports:
+def broker_count(home: Path, asked: int | None, secure: bool) -> int:
+    """How many brokers the folder's cluster has, or shall have. ConfigError where that cannot be."""
+    held = broker.count(home)
+    if asked is not None and asked not in (1, 3):
+        raise ConfigError(
+            Text("an embedded cluster has 1 broker or 3.", "内嵌集群为 1 个或 3 个 broker。"),
+            where=f"--brokers {asked}",
+            hint=Text(
+                "Three are as many as it takes to lose one; more machines are the city's own cluster's matter.",
+                "3 个即可承受任一损失; 更多节点请使用城市自有集群。",
+            ),
+        )
+    if held and asked not in (None, held):
+        raise ConfigError(
+            Text(
+                f"this folder holds the data of a cluster of {held} broker{'s' if held > 1 else ''}.",
+                f"此目录保存的是 {held} 个 broker 的集群数据。",
+            ),
+            where=str(home),
+            hint=Text(
+                "Choose another folder (BUS_HOME), or delete it first: bus down --wipe.",
+                "请更换目录(BUS_HOME), 或先删除: bus down --wipe。",
+            ),
+        )
+    number = asked or held or 1
+    if number > 1 and secure:
+        raise ConfigError(
+            Text(
+                "an embedded cluster of three brokers cannot be secured yet.",
+                "三个 broker 的内嵌集群暂不支持安全模式。",
+            ),
+            where="--brokers",
+            hint=Text(
+                "Secure one broker, or name the city's own secured cluster: BUS_BOOTSTRAP_SERVERS.",
+                "请使用单个 broker 的安全集群, 或以 BUS_BOOTSTRAP_SERVERS 指定城市自有的安全集群。",
+            ),
+        )
+    return number
+
+
+def _ports(home: Path, secure: bool, asked: Asked, before: ClusterState | None, brokers: int) -> Ports:
     known = before.ports if before else None
     if not secure:
-        return choose(asked.kafka, asked.registry, known)
+        return choose(asked.kafka, asked.registry, known, brokers=brokers)
     return secured_ports(asked, known if known and known.internal else remembered(home))
 
 
@@ -171,6 +220,33 @@ def _let_go(home: Path, state: ClusterState) -> ClusterState:
     free = state.ready(owner=None)
     write_state(home, free)
     return free
+
+
+def _mendable(state: ClusterState) -> bool:
+    """Whether what is dead can be started again while the rest goes on: brokers of several, on ports nobody has taken."""
+    found, dead = state.processes, state.dead
+    if found is None or not dead or not found.others or {"guard", "registry"} & set(dead):
+        return False
+    if state.bootstrap_servers is None:
+        return False
+    named = {broker_name(n): node for n, node in enumerate(state.ports.nodes, 1)}
+    return all(is_free(port) for name in dead for port in (named[name].broker, named[name].controller))
+
+
+def _mend(home: Path, before: ClusterState, progress: Progress) -> ClusterState:
+    """The guard starts the dead brokers again; returns when they answer. PermanentError if one does not."""
+    assert before.processes is not None
+    names = ", ".join(before.dead)
+    progress.step(Text(f"Starting again what had died: {names}", f"重新启动已退出的进程: {names}"))
+    guard = before.processes.guard
+    os.kill(guard.pid, signal.SIGUSR1)
+    until = time.monotonic() + _GUARD_S
+    while (state := read_state(home)) is None or state.processes == before.processes:
+        if time.monotonic() > until or not guard.alive:
+            raise _no_guard(home)
+        time.sleep(_LOOK_EVERY_S)
+    wait_until_ready(home, state, _READY_S)
+    return state
 
 
 def _secured(home: Path, asked: bool) -> bool:
@@ -208,7 +284,7 @@ def _start(home: Path, installed: Installation, ports: Ports, tied: bool) -> Clu
         home=home,
         owner=me,
         ports=ports,
-        broker=broker.prepare(installed, home / "broker", ports),
+        brokers=[broker.prepare(installed, home, ports, node) for node in range(1, len(ports.nodes) + 1)],
         registry=schema_registry.prepare(installed, home / "registry", ports),
     )
     guard = _start_guard(home, launch)
@@ -239,7 +315,7 @@ def _start_guard(home: Path, launch: Launch) -> ProcessId:
 
 
 def _started(home: Path, guard: ProcessId) -> ClusterState:
-    """The state the guard writes once it has started both."""
+    """The state the guard writes once it has started all."""
     until = time.monotonic() + _GUARD_S
     while time.monotonic() < until and guard.alive:
         state = read_state(home)
@@ -261,7 +337,7 @@ def _stop_all(home: Path, state: ClusterState | None) -> None:
         return
     found = state.processes
     stop([found.guard], STOP_S + 5)
-    stop([found.broker, found.registry], STOP_S)
+    stop([*found.brokers, found.registry], STOP_S)
     write_state(home, state.stopped())
 
 

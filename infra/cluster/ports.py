@@ -44,6 +44,15 @@ class Outside(BaseModel):
         return cls(host=check_host(host, "--outside"), port=int(port))
 
 
+class NodePorts(BaseModel):
+    """Where one node listens: as a broker, and as one of the controllers."""
+
+    model_config = ConfigDict(frozen=True)
+
+    broker: int
+    controller: int
+
+
 class Ports(BaseModel):
     """Where the cluster listens. All of it is loopback, unless a secured one was told otherwise."""
 
@@ -58,13 +67,22 @@ class Ports(BaseModel):
     """Where the bus's own processes find broker and registry: another name or address than loopback's if they run in other
     containers. Broker and registry listen on that address and no other."""
     outside: Outside | None = None
+    others: tuple[NodePorts, ...] = ()
+    """Of a cluster of several brokers: the nodes after the first. Loopback."""
+
+    @property
+    def nodes(self) -> tuple[NodePorts, ...]:
+        """Of every node; node n is at n - 1."""
+        return (NodePorts(broker=self.broker, controller=self.controller), *self.others)
 
     @property
     def places(self) -> tuple[tuple[str, int], ...]:
         """Address and port of every listener; the address is "" for every interface."""
         own = [(HOST, self.internal)] if self.internal else []
         outside = [("", self.outside.port)] if self.outside else []
-        return ((self.inside, self.broker), (self.inside, self.registry), (HOST, self.controller), *own, *outside)
+        others = [(HOST, port) for node in self.others for port in (node.broker, node.controller)]
+        first = ((self.inside, self.broker), (self.inside, self.registry), (HOST, self.controller))
+        return (*first, *own, *outside, *others)
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -128,8 +146,13 @@ def secured_ports(asked: Asked, before: Ports | None) -> Ports:
     return ports
 
 
-def choose(kafka: int | None, registry: int | None, before: Ports | None, *, secure: bool = False) -> Ports:
-    """Ports to start with: those given (ConfigError if one is taken), else those of `before` while free, else free ones."""
+def choose(
+    kafka: int | None, registry: int | None, before: Ports | None, *, secure: bool = False, brokers: int = 1
+) -> Ports:
+    """Ports to start with: those given (ConfigError if one is taken), else those of `before` while free, else free ones.
+
+    kafka   the first broker's
+    """
     for name, port in (("--kafka-port", kafka), ("--registry-port", registry)):
         if port is not None and not is_free(port):
             raise _taken(name, port)
@@ -140,15 +163,25 @@ def choose(kafka: int | None, registry: int | None, before: Ports | None, *, sec
         )
     taken = {port for port in (kafka, registry) if port is not None}
     chosen: list[int] = []
+    last_others = [port for node in (before.others if before else ()) for port in (node.broker, node.controller)]
+    more = 2 * (brokers - 1)
     for given, last in (
         (kafka, before.broker if before else None),
         (None, before.controller if before else None),
         (registry, before.registry if before else None),
         *([(None, before.internal if before else None)] if secure else []),
+        *((None, port) for port in [*last_others, *[None] * more][:more]),
     ):
         chosen.append(given or _remembered(last, taken) or _free(taken))
         taken.add(chosen[-1])
-    return Ports(broker=chosen[0], controller=chosen[1], registry=chosen[2], internal=chosen[3] if secure else None)
+    rest = chosen[3 + secure :]
+    return Ports(
+        broker=chosen[0],
+        controller=chosen[1],
+        registry=chosen[2],
+        internal=chosen[3] if secure else None,
+        others=tuple(NodePorts(broker=b, controller=c) for b, c in zip(rest[::2], rest[1::2], strict=True)),
+    )
 
 
 def _remembered(port: int | None, taken: Iterable[int]) -> int | None:

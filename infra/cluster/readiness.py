@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import httpx2 as httpx
@@ -14,7 +15,7 @@ from confluent_kafka.admin import AdminClient
 from infra.cluster.ports import Ports
 from infra.cluster.schema_registry import COMPATIBILITY
 from infra.cluster.secured import administrator
-from infra.cluster.state import ClusterState, bootstrap_servers, registry_url
+from infra.cluster.state import ClusterState, bootstrap_servers, broker_name, registry_url
 from infra.runtime.kafka import client_config
 from infra.runtime.settings import Settings
 from schemas.errors import PermanentError
@@ -25,15 +26,15 @@ _CALL_S = 5.0
 _TAIL_LINES = 3
 
 
-def broker_answers(settings: Settings) -> bool:
-    """Whether the broker gives its metadata and counts itself in."""
+def broker_answers(settings: Settings, brokers: int = 1) -> bool:
+    """Whether the broker at the settings' one address gives its metadata and counts so many in."""
     assert settings.bootstrap_servers is not None
     host, _, port = settings.bootstrap_servers.rpartition(":")
     if not _listens(host, int(port)):
         return False
     client = AdminClient(client_config(settings, **{"socket.timeout.ms": int(_CALL_S * 1000)}))
     try:
-        return bool(client.list_topics(timeout=_CALL_S).brokers)
+        return len(client.list_topics(timeout=_CALL_S).brokers) >= brokers
     except KafkaException:
         return False
 
@@ -57,7 +58,7 @@ def set_compatibility(url: str) -> bool:
 
 
 def wait_until_ready(home: Path, state: ClusterState, deadline_s: float) -> None:
-    """Return when both answer and the compatibility is set.
+    """Return when all answer and the compatibility is set.
 
     PermanentError with the end of the log if one of them dies or does not answer within `deadline_s` seconds.
     """
@@ -65,12 +66,11 @@ def wait_until_ready(home: Path, state: ClusterState, deadline_s: float) -> None
         raise ValueError("nothing was started")
     until = time.monotonic() + deadline_s
     url = registry_url(state.ports)
-    settings = settings_of(home, state.ports)
+    every, ids = len(state.ports.nodes), state.processes.named
     waiting: list[tuple[str, Callable[[], bool]]] = [
-        ("broker", lambda: broker_answers(settings)),
+        *((name, partial(broker_answers, settings, every)) for name, settings in of_each(home, state.ports)),
         ("registry", lambda: _listens(state.ports.inside, state.ports.registry) and set_compatibility(url)),
     ]
-    ids = {"broker": state.processes.broker, "registry": state.processes.registry}
     while waiting:
         waiting = [(name, answers) for name, answers in waiting if not answers()]
         for name, _ in waiting:
@@ -82,6 +82,18 @@ def wait_until_ready(home: Path, state: ClusterState, deadline_s: float) -> None
                 )
         if waiting:
             time.sleep(_LOOK_EVERY_S)
+
+
+def of_each(home: Path, ports: Ports) -> list[tuple[str, Settings]]:
+    """Every broker's name, and settings that know its address only. A secured cluster has one."""
+    settings = settings_of(home, ports)
+    if len(ports.nodes) == 1:
+        return [(broker_name(1), settings)]
+    addresses = [f"{ports.inside}:{node.broker}" for node in ports.nodes]
+    return [
+        (broker_name(n), settings.model_copy(update={"bootstrap_servers": address}))
+        for n, address in enumerate(addresses, 1)
+    ]
 
 
 def settings_of(home: Path, ports: Ports) -> Settings:
@@ -107,7 +119,7 @@ def _listens(host: str, port: int) -> bool:
 
 def _failed(folder: Path, how: Text) -> PermanentError:
     lines: list[str] = []
-    for log in (folder / f"{folder.name}.log", folder / "out.log"):
+    for log in (folder / f"{folder.name.split('-')[0]}.log", folder / "out.log"):
         if log.exists():
             written = log.read_text(encoding="utf-8", errors="replace").splitlines()
             lines += [line for line in written if not line.startswith("\t")][-_TAIL_LINES:]  # not the stack frames

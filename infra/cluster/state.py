@@ -20,7 +20,10 @@ STATE_FILE = "cluster.json"
 
 
 class Processes(BaseModel):
-    """The three processes of a started cluster. `owner` is whose death ends it, None if it runs on its own."""
+    """The processes of a started cluster. `owner` is whose death ends it, None if it runs on its own.
+
+    others   the brokers after the first, in a cluster of several
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -29,6 +32,23 @@ class Processes(BaseModel):
     registry: ProcessId
     owner: ProcessId | None = None
     started_at: float
+    others: tuple[ProcessId, ...] = ()
+
+    @property
+    def brokers(self) -> tuple[ProcessId, ...]:
+        """Every broker; node n is at n - 1."""
+        return (self.broker, *self.others)
+
+    @property
+    def named(self) -> dict[str, ProcessId]:
+        """Every process by its name, the guard first; a broker's or the registry's is that of its folder."""
+        brokers = {broker_name(n): found for n, found in enumerate(self.brokers, 1)}
+        return {"guard": self.guard, **brokers, "registry": self.registry}
+
+
+def broker_name(node: int) -> str:
+    """Name and folder of a broker. The first has the name it has where it is alone."""
+    return "broker" if node == 1 else f"broker-{node}"
 
 
 class ClusterState(BaseModel):
@@ -43,9 +63,22 @@ class ClusterState(BaseModel):
 
     @property
     def all_alive(self) -> bool:
-        """Whether guard, broker and registry run."""
+        """Whether guard, brokers and registry run."""
+        return self.processes is not None and not self.dead
+
+    @property
+    def dead(self) -> tuple[str, ...]:
+        """Names of processes that should run and do not."""
         found = self.processes
-        return found is not None and all(p.alive for p in (found.guard, found.broker, found.registry))
+        return tuple(name for name, process in found.named.items() if not process.alive) if found else ()
+
+    @property
+    def degraded(self) -> bool:
+        """Whether it works without some of its brokers: most of them run, and all else."""
+        found, dead = self.processes, set(self.dead)
+        if found is None or not dead or dead & {"guard", "registry"}:
+            return False
+        return 2 * len(dead) < len(found.brokers)
 
     def ready(self, *, owner: ProcessId | None) -> ClusterState:
         """This state with its addresses, owned by `owner` from now on."""
@@ -70,8 +103,8 @@ class ClusterState(BaseModel):
 
 
 def bootstrap_servers(ports: Ports) -> str:
-    """The broker's address."""
-    return f"{ports.inside}:{ports.broker}"
+    """The brokers' addresses, separated by commas: a client that starts while one is down finds another."""
+    return ",".join(f"{ports.inside}:{node.broker}" for node in ports.nodes)
 
 
 def registry_url(ports: Ports) -> str:

@@ -16,8 +16,9 @@ from infra.cluster.renewal import ends_at
 from infra.cluster.secured import FOLDER
 from infra.cluster.state import ClusterState, read_state
 
-Phase = Literal["absent", "stopped", "starting", "running", "dead"]
-"""absent: never started here; dead: a process that should run does not, `up` recovers it."""
+Phase = Literal["absent", "stopped", "starting", "running", "degraded", "dead"]
+"""absent: never started here; degraded: it works without one of its brokers; dead: it does not, for a process that should run
+does not. `up` recovers both."""
 
 
 class ProcessStatus(BaseModel):
@@ -25,7 +26,8 @@ class ProcessStatus(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    name: Literal["guard", "broker", "registry"]
+    name: str
+    """guard, broker (broker-2 and so on where there are several) or registry."""
     pid: int
     alive: bool
     rss_bytes: int | None
@@ -71,12 +73,8 @@ def status(home: Path) -> ClusterStatus:
             "bootstrap_servers": state.bootstrap_servers,
             "registry_url": state.registry_url,
             "owner_pid": found.owner.pid if found.owner else None,
-            "uptime_s": time.time() - found.started_at if known.phase == "running" else None,
-            "processes": (
-                _process("guard", found.guard),
-                _process("broker", found.broker),
-                _process("registry", found.registry),
-            ),
+            "uptime_s": time.time() - found.started_at if known.phase in ("running", "degraded") else None,
+            "processes": tuple(_process(name, process) for name, process in found.named.items()),
         }
     )
 
@@ -95,11 +93,11 @@ def _phase(state: ClusterState | None) -> Phase:
     if state.processes is None:
         return "stopped"
     if not state.all_alive:
-        return "dead"
+        return "degraded" if state.degraded else "dead"
     return "running" if state.bootstrap_servers else "starting"
 
 
-def _process(name: Literal["guard", "broker", "registry"], pid: ProcessId) -> ProcessStatus:
+def _process(name: str, pid: ProcessId) -> ProcessStatus:
     process = pid.process()
     try:
         rss = process.memory_info().rss if process else None

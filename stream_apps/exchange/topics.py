@@ -19,6 +19,7 @@ _FEW = 20
 _NOT_THERE = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_AUTHORIZATION_FAILED)
 """The second of a topic we may not even know of, which a list of all leaves out as well."""
 _TIMEOUT_S = 5.0
+_FEW_TIMEOUT_S = 1.5
 _LEAVE_OUT_S = 5.0
 _LEAVE_OUT_MAX_S = 300.0
 
@@ -78,8 +79,9 @@ class KnownTopics:
             raise _silent() from error
 
     def _described(self, topics: frozenset[str]) -> frozenset[str]:
-        """Those of a few topics that are there: a new grant's topic is no reason to list five thousand others."""
-        answers = self._client.describe_topics(TopicCollection(sorted(topics)), request_timeout=_TIMEOUT_S)
+        """Those of a few topics that are there: a new grant's topic is no reason to list five thousand others. The question
+        goes to one broker; if that has just died, another that lives can still list them all."""
+        answers = self._client.describe_topics(TopicCollection(sorted(topics)), request_timeout=_FEW_TIMEOUT_S)
         out = set()
         for name, answer in answers.items():
             try:
@@ -87,7 +89,7 @@ class KnownTopics:
                 out.add(name)
             except KafkaException as error:
                 if error.args[0].code() not in _NOT_THERE:
-                    raise _silent() from error
+                    return self._listed()
         return frozenset(out)
 
 

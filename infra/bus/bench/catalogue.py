@@ -25,6 +25,7 @@ from infra.bus.bench import (
     parties,
     policy,
     policy_growth,
+    recovery,
     register,
     revocation,
     soak,
@@ -56,9 +57,10 @@ class Bench:
     full: bool = False
     minutes: float = 60
 
-    def cluster(self, name: str, *, secure: bool = False) -> AbstractContextManager[Settings]:
+    def cluster(self, name: str, *, secure: bool = False, brokers: int = 1) -> AbstractContextManager[Settings]:
         """Settings of a fresh cluster that ends with the block."""
-        return throwaway_cluster(self.folder / "work" / name, self.repository, self.progress, secure=secure)
+        root = self.folder / "work" / name
+        return throwaway_cluster(root, self.repository, self.progress, secure=secure, brokers=brokers)
 
 
 def bench_exchange(bench: Bench) -> dict[str, Any]:
@@ -172,6 +174,16 @@ def bench_control_plane(bench: Bench) -> dict[str, Any]:
     return {"register": found, "approvals": bulk, "reading": growth, "full": bench.full, **live}
 
 
+def bench_recovery(bench: Bench) -> dict[str, Any]:
+    """How long nothing is delivered after the exchange was killed, and after one broker of three was; every change counted."""
+    folder, times = bench.folder / "work", 1 if bench.quick else 10
+    with bench.cluster("recovery-exchange") as settings:
+        found = [recovery.measure_exchange(settings, times, folder, bench.say)]
+    with bench.cluster("recovery-broker", brokers=3) as settings:
+        found.append(recovery.measure_broker(settings, times, folder, bench.say))
+    return recovery.facts(found) | {"load_average": round(os.getloadavg()[1], 1)}
+
+
 LONG = frozenset({"soak"})
 """Not among `all`: an hour."""
 
@@ -185,6 +197,7 @@ BENCHES: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "revocation": bench_revocation,
     "revocation-secured": bench_revocation_secured,
     "control-plane": bench_control_plane,
+    "recovery": bench_recovery,
 }
 
 

@@ -35,6 +35,8 @@ def write_page(folder: Path, path: Path) -> None:
     parts += [_revocation(found[name]) for name in ("revocation", "revocation-secured") if name in found]
     if "control-plane" in found:
         parts.append(_control_plane(found["control-plane"]))
+    if "recovery" in found:
+        parts.append(_recovery(found["recovery"]))
     path.write_text("\n".join(parts))
 
 
@@ -201,6 +203,27 @@ def _control_plane(found: dict[str, Any]) -> str:
         for c in found["changes"]
     ]
     return "\n".join([*lines, ""])
+
+
+def _recovery(found: dict[str, Any]) -> str:
+    lines = [
+        f"## Recovery ({_machine(found)}, {found['events_per_second']} events/s, load average {found['load_average']})",
+        "",
+        "Seconds from a `kill -9` in which nothing new appeared in the subscriber's SQLite file (the longest pause until all that "
+        "fell due in the five seconds after it was there). A broker is killed for what it leads or coordinates.",
+        "",
+        "| lost | p50 | max | goal | within it |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    lines += [
+        f"| {r['lost']} | {r['p50_s']} | {r['max_s']} | {r['goal_s']:g} | {r['within_goal']} |"
+        for r in found["silence_s"]
+    ]
+    counts = "; ".join(
+        f"{c['expected']:,} published, {c['lost']} lost, {c['twice']} twice, {c['disordered']} out of order per key"
+        for c in found["counts"]
+    )
+    return "\n".join([*lines, "", f"Counted in the grant's topic and in the file: {counts}.", ""])
 
 
 def _machine(found: dict[str, Any]) -> str:

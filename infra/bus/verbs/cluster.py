@@ -25,6 +25,15 @@ def add(app: typer.Typer, session: Session) -> None:
     def up(
         kafka_port: int = typer.Option(0, min=0, max=65535, help=say("0: a free one.", "0 表示自动选择。")),
         registry_port: int = typer.Option(0, min=0, max=65535, help=say("0: a free one.", "0 表示自动选择。")),
+        brokers: int = typer.Option(
+            0,
+            min=0,
+            max=9,
+            help=say(
+                "1, or 3 of which any one may be lost. 0: as the folder's cluster was made, else 1.",
+                "1 个, 或 3 个(可损失任一个)。0 表示沿用原有数量, 新建时为 1。",
+            ),
+        ),
         secure: bool = typer.Option(
             False,
             "--secure",
@@ -54,6 +63,7 @@ def add(app: typer.Typer, session: Session) -> None:
     ) -> None:
         options: UpOptions = {
             "secure": secure,
+            "brokers": brokers or None,
             "kafka_port": kafka_port or None,
             "registry_port": registry_port or None,
             "inside": inside or None,
@@ -111,6 +121,12 @@ def _said(session: Session, before: ClusterState | None, state: ClusterState) ->
 
     if not state.secured:
         warn(session, UNSECURED)
+    if before is not None and before.processes is not None and state.processes is not None:
+        then, now = before.processes.named, state.processes.named
+        again = [name for name in now if name in then and now[name] != then[name]]
+        if again and "guard" not in again:
+            names = ", ".join(again)
+            note(session, Text(f"Had died and was started again: {names}.", f"已退出并已重新启动: {names}。"))
     if state.secured and before is not None and before.secured and _handed(before) != _handed(state):
         warn(
             session,
@@ -151,8 +167,8 @@ def _down(session: Session, wipe: bool, yes: bool) -> None:
         confirm(session, question, yes=yes)
     ran = stop(home)
     if wipe and known:
-        for part in ("broker", "registry", "security"):
-            shutil.rmtree(home / part, ignore_errors=False) if (home / part).exists() else None
+        for part in (*home.glob("broker*"), home / "registry", home / "security"):
+            shutil.rmtree(part, ignore_errors=False) if part.exists() else None
         (home / "cluster.json").unlink(missing_ok=True)
     if session.json:
         facts(session, {"stopped": ran, "wiped": wipe and known})
@@ -179,6 +195,14 @@ def _status(session: Session) -> None:
     else:
         table([session.say("what", "项目"), session.say("value", "值")], _status_rows(session, found_here))
     _ending(session, found_here.certificates_end)
+    if found_here.phase == "degraded":
+        warn(
+            session,
+            Text(
+                "A broker has died; the others go on. Run 'bus up' to start it again.",
+                "一个 broker 已退出, 其余继续工作。请运行 'bus up' 重新启动。",
+            ),
+        )
     if found_here.phase == "dead":
         raise PermanentError(
             Text("a process of the cluster has died; no data is lost.", "集群进程已退出; 数据未丢失。"),
@@ -208,7 +232,14 @@ def _ending(session: Session, ends: dt.datetime | None) -> None:
 
 def _status_rows(session: Session, s: Any) -> list[list[Any]]:
     say = session.say
-    phases = {"absent": "未启动过", "stopped": "已停止", "starting": "启动中", "running": "运行中", "dead": "异常退出"}
+    phases = {
+        "absent": "未启动过",
+        "stopped": "已停止",
+        "starting": "启动中",
+        "running": "运行中",
+        "degraded": "降级运行",
+        "dead": "异常退出",
+    }
     rows = [
         [say("state", "状态"), say(s.phase, phases[s.phase])],
         [say("folder", "目录"), s.home],

@@ -1,6 +1,7 @@
 """bus deliver: a grant's events into the subscriber's database."""
 
 import threading
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -13,6 +14,16 @@ from schemas.text import Text
 def add(app: typer.Typer, session: Session) -> None:
     """The verb of this group."""
     say = session.say
+    plan_option = typer.Option(
+        None,
+        "--plan",
+        metavar="FILE",
+        help=say(
+            "Instead: many grants, shared with every other deliverer that is given the same file.",
+            "改为按计划文件投递多项授权, 由使用同一文件的各投递进程分担。",
+        ),
+        show_default=False,
+    )
 
     @app.command(
         rich_help_panel=say("Flow", "流转"),
@@ -22,14 +33,15 @@ def add(app: typer.Typer, session: Session) -> None:
         ),
     )
     def deliver(
-        grant: str = typer.Option(..., "--grant", help=say("The grant's id.", "授权编号。")),
+        grant: str = typer.Option("", "--grant", help=say("The grant's id.", "授权编号。"), show_default=False),
         sink: str = typer.Option(
-            ...,
+            "",
             "--sink",
             metavar="sqlite:PATH|postgresql://…|mysql://…|parquet:FOLDER|csv:FOLDER|jsonl:FOLDER|excel:PATH.xlsx|webhook:FILE.yaml",
             help=say("Where to.", "投递目标。"),
             show_default=False,
         ),
+        plan: Path | None = plan_option,
         until: str = typer.Option(
             "ended", help=say("ended, or caught-up: stop at the topic's end.", "ended 或 caught-up: 读至末尾即停。")
         ),
@@ -43,7 +55,10 @@ def add(app: typer.Typer, session: Session) -> None:
         ),
         metrics_port: int = typer.Option(0, min=0, max=65535, help=say("0: a free one.", "0 表示自动选择。")),
     ) -> None:
-        _deliver(session, grant, sink, until, rebuild, most, metrics_port)
+        if plan is not None:
+            _share(session, plan, bool(grant or sink or rebuild or until != "ended"), most, metrics_port)
+        else:
+            _deliver(session, grant, sink, until, rebuild, most, metrics_port)
 
 
 def _deliver(
@@ -54,6 +69,11 @@ def _deliver(
     from infra.bus.process import began, stop_on_signals
     from schemas.errors import ConfigError
 
+    if not (grant and sink):
+        raise ConfigError(
+            Text("give both --grant and --sink, or --plan.", "请同时指定 --grant 与 --sink, 或指定 --plan。"),
+            where="--sink" if grant else "--grant",
+        )
     if until not in ("ended", "caught-up"):
         raise ConfigError(Text("it is ended or caught-up.", "取值为 ended 或 caught-up。"), where="--until")
     settings = session.settings().located()
@@ -72,6 +92,32 @@ def _deliver(
     if stop.is_set():
         note(session, Text("Stopped; the next run goes on from here.", "已停止; 下次将从此处继续。"))
     _show(session, report)
+
+
+def _share(session: Session, path: Path, more: bool, most: float | None, metrics_port: int) -> None:
+    from consumers.pace import Pace
+    from consumers.plan import read_plan
+    from consumers.shared import deliver_shared
+    from infra.bus.process import began, stop_on_signals
+    from schemas.errors import BusError, ConfigError
+
+    if more:
+        raise ConfigError(
+            Text("--plan goes with no other option of a delivery.", "--plan 不能与其他投递选项同用。"), where="--plan"
+        )
+    plan, settings = read_plan(path), session.settings().located()
+    began(session, settings, metrics_port)
+    stop = threading.Event()
+    with stop_on_signals(stop.set):
+        outcomes = deliver_shared(settings, plan, stop, Pace(most))
+    for outcome in outcomes.values():
+        if not isinstance(outcome, BusError):
+            _show(session, outcome)
+    if stop.is_set():
+        note(session, Text("Stopped; the next run goes on from here.", "已停止; 下次将从此处继续。"))
+    for outcome in outcomes.values():
+        if isinstance(outcome, BusError):
+            raise outcome
 
 
 def _show(session: Session, report: Any) -> None:

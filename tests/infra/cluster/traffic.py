@@ -19,8 +19,14 @@ def create(state: ClusterState, topic: str) -> None:
         created.result(20)
 
 
-def produce(state: ClusterState, topic: str, records: int, halfway: Callable[[], None] = lambda: None) -> list[int]:
-    """Write 0, 1, 2 … to `topic`, calling `halfway` once after half of them; those the broker acknowledged."""
+def produce(
+    state: ClusterState,
+    topic: str,
+    records: int,
+    halfway: Callable[[], None] = lambda: None,
+    timeout_ms: int = 3000,
+) -> list[int]:
+    """Write 0, 1, 2 … to `topic`, calling `halfway` once after half of them; those the broker acknowledged within `timeout_ms`."""
     acknowledged: list[int] = []
 
     def delivered(error: KafkaError | None, message: Message) -> None:
@@ -31,7 +37,8 @@ def produce(state: ClusterState, topic: str, records: int, halfway: Callable[[],
         {
             "bootstrap.servers": state.bootstrap_servers,
             "enable.idempotence": True,
-            "message.timeout.ms": 3000,
+            "message.timeout.ms": timeout_ms,
+            "topic.metadata.refresh.interval.ms": 1000,
             "batch.num.messages": 100,
             "log_level": 0,
         }
@@ -43,7 +50,7 @@ def produce(state: ClusterState, topic: str, records: int, halfway: Callable[[],
             while not acknowledged:
                 producer.poll(0.01)
             halfway()
-    assert producer.flush(30) == 0
+    assert producer.flush(60) == 0
     return acknowledged
 
 
