@@ -18,12 +18,15 @@ class Standing:
     begin: int = 0
     announced: bool = False
     waits: set[str] = field(default_factory=set)
-    """Why nothing is read from it now: `replay`, `retry`, `stopped`."""
+    """Why nothing is read from it now: `retry`, `stopped`."""
     retry_at: float = 0.0
     attempts: int = 0
+    history_retry_at: float = 0.0
+    """No pass over its history before this moment, after so many that failed in a row."""
+    history_failures: int = 0
 
     def pending(self, lanes: Sequence[Lane]) -> list[Lane]:
-        """Those grants that must first be given the partition's history."""
+        """Those grants that must first be given the partition's history; live units leave them out until then."""
         return [v for v in lanes if v.grant.opened > self.mark.live or v.grant.opened in self.mark.off]
 
     def settled(self, epoch: int) -> Mark:

@@ -1,7 +1,7 @@
 """The exchange itself: owns partitions, turns units into transactions, confirms policy epochs.
 
 Threads: the agent's brings units (`handle`), the poll thread assignments (`assigned`, `revoked`), the policy thread looks
-after what is due (`turn`), the replay thread brings history (`replay.py`). One lock makes one transaction of one policy
+after what is due (`turn`), the replay thread gives new grants their history (`replay.py`, `backfill.py`). One lock makes one transaction of one policy
 epoch out of whatever they do; whoever holds it waits for nobody but Kafka.
 """
 
@@ -17,7 +17,7 @@ from immutables import Map
 
 from infra.runtime.signers import Signers
 from schemas.errors import TransientError
-from schemas.evidence import Stretch
+from schemas.evidence import CATCHING_UP, NOT_STARTED, Stretch
 from schemas.ids import resource_of, source_topic
 from schemas.key_ring import KeyRing
 from schemas.policy_state import ContractInForce, PolicyState
@@ -184,7 +184,7 @@ class Exchange:
         return self.tools.witness.judge(part.place, part.messages, basis.rules, basis.lanes, watch, at_ms)
 
     def _continues(self, unit: Unit) -> None:
-        """Each partition goes on exactly where its last commit ended, and none has history to catch up on."""
+        """Each partition goes on exactly where its last commit ended."""
         for part in unit.slices:
             standing = self.owned.get(part.place)
             if standing is None or standing.next != part.start:
@@ -195,9 +195,10 @@ class Exchange:
         try:
             rules = self.tools.book.rules(state, resource)
             standing.mark = standing.settled(state.epoch)
-            lanes, withheld = self.writable(rules)
-            if standing.pending(lanes):
-                raise NotNow(place, "replay")
+            writable, withheld = self.writable(rules, at_ms)
+            waiting = {v.grant.opened for v in standing.pending(writable)}
+            withheld |= dict.fromkeys(waiting, CATCHING_UP)
+            lanes = [v for v in writable if v.grant.opened not in waiting] if waiting else writable
             basis = Basis(part.start, rules, lanes, self._gaps(standing.mark))
             made = self.ahead.take(part, basis, at_ms)
             result, at_ms = (made.result, made.at_ms) if made else (self._judge(part, basis, at_ms), at_ms)
@@ -209,12 +210,14 @@ class Exchange:
         except TransientError as error:
             raise NotNow(place, "retry", error) from error
 
-    def writable(self, rules: Rules) -> tuple[list[Lane], dict[int, str]]:
-        """The grants whose topics can be written, and the others by opening epoch with the reason."""
+    def writable(self, rules: Rules, at_ms: int) -> tuple[list[Lane], dict[int, str]]:
+        """The grants that may be written at a moment, and the others by opening epoch with the reason. One whose first day
+        has not come is left out like one without a topic: on that day it is given the history."""
         gone = self.tools.topics.unusable([v.grant.topic for v in rules.lanes])
         withheld = {w.grant.opened: w.reason for w in rules.withheld}
+        withheld |= {v.grant.opened: NOT_STARTED for v in rules.lanes if v.starts_ms > at_ms}
         withheld |= {v.grant.opened: gone[v.grant.topic] for v in rules.lanes if v.grant.topic in gone}
-        return [v for v in rules.lanes if v.grant.topic not in gone], withheld
+        return [v for v in rules.lanes if v.grant.opened not in withheld], withheld
 
     def work(
         self,
@@ -236,7 +239,9 @@ class Exchange:
         outputs = [Output(topic, place.partition, entries) for topic, entries in result.entries.items()]
         if result.faults:
             outputs.append(letters(place, messages, result.faults, epoch, at_ms, self.tools.topics))
-        missed = frozenset(withheld) if result.records > result.tombstones else frozenset()
+        missed = frozenset(
+            o for o, why in withheld.items() if why != CATCHING_UP and result.records > result.tombstones
+        )
         grants = [v.grant for v in rules.lanes] + [w.grant for w in rules.withheld]
         names = {g.opened: g.grant.id for g in grants}
         mark = replace(mark, off=mark.off | missed).with_gaps(result.gaps)
