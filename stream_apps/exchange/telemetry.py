@@ -45,8 +45,8 @@ _PAUSED = gauge("bus_exchange_paused_partitions", "Partitions that wait.", ["res
 _EPOCH = gauge("bus_exchange_policy_epoch_info", "Policy epoch in force: the last entry of the control log read.")
 _LAG = gauge("bus_exchange_lag_records", "Records not yet exchanged.", ["resource", "partition"])
 _HISTORY = gauge(
-    "bus_exchange_history_offsets",
-    "Offsets of history that a grant which catches up was given (state: done), and has yet to be given (left).",
+    "bus_exchange_history_records",
+    "Records (offsets) of history that a grant which catches up was given (state: done), or has yet to be given (left).",
     ["resource", "partition", "view", "state"],
 )
 _LAG_S = gauge("bus_exchange_lag_seconds", "Age of the last record exchanged while records wait, else 0.", ["resource"])
