@@ -25,6 +25,7 @@ from infra.bus.bench import (
     policy_growth,
     register,
     revocation,
+    snapshot,
 )
 from infra.bus.throwaway import throwaway_cluster
 from infra.cluster import Progress
@@ -127,6 +128,13 @@ def bench_control_plane(bench: Bench) -> dict[str, Any]:
     return {"register": found, "approvals": bulk, "reading": growth, "full": bench.full, **live}
 
 
+def bench_snapshot(bench: Bench) -> dict[str, Any]:
+    """A new grant is given two million records (the full load: ten) while another gets 200 events a second."""
+    records = 100_000 if bench.quick else 10_000_000 if bench.full else 2_000_000
+    with bench.cluster("snapshot") as settings:
+        return snapshot.measure(settings, records, bench.folder / "work", bench.say)
+
+
 BENCHES: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "policy": bench_policy,
     "exchange": bench_exchange,
@@ -134,6 +142,7 @@ BENCHES: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "revocation": bench_revocation,
     "revocation-secured": bench_revocation_secured,
     "control-plane": bench_control_plane,
+    "snapshot": bench_snapshot,
 }
 
 

@@ -19,13 +19,13 @@ def add(app: typer.Typer, session: Session) -> None:
     @app.command(
         rich_help_panel=say("See it work", "演示与测量"),
         help=say(
-            "Measure: policy, exchange, latency, revocation, revocation-secured, control-plane, or all. Minutes.",
-            "测量: policy、exchange、latency、revocation、revocation-secured、control-plane 或 all, 需数分钟。",
+            "Measure: policy, exchange, latency, revocation, revocation-secured, control-plane, snapshot, or all. Minutes.",
+            "测量: policy、exchange、latency、revocation、revocation-secured、control-plane、snapshot 或 all, 需数分钟。",
         ),
     )
     def bench(
         name: str = typer.Argument(
-            ..., metavar="policy|exchange|latency|revocation|revocation-secured|control-plane|all"
+            ..., metavar="policy|exchange|latency|revocation|revocation-secured|control-plane|snapshot|all"
         ),
         page: Path | None = page_option,
         quick: bool = typer.Option(
@@ -35,8 +35,8 @@ def add(app: typer.Typer, session: Session) -> None:
             False,
             "--full",
             help=say(
-                "The city's size where the usual is smaller: 1,000 live resources, 5,000 grants.",
-                "按全市规模测量: 1,000 个在线资源、5,000 项授权。",
+                "The city's size where the usual is smaller: 1,000 live resources, 5,000 grants, ten million records of history.",
+                "按全市规模测量: 1,000 个在线资源、5,000 项授权、一千万条历史数据。",
             ),
         ),
     ) -> None:
