@@ -8,8 +8,8 @@ position makes the grants live in its transaction: the next live unit begins exa
 Why it gets there, whatever the load: a chunk is half as long again as what live units added since the one before, so the
 distance shrinks with each. What is left is read, judged and written under the lock once it is short (`_SHORT` records, or two
 of the last units), where no unit can add to it: a pause of milliseconds. If for ten chunks the distance has not
-shrunk, because the machine has no more to give, chunks are judged under the lock too: then one live unit at most comes
-between two of them, and live records wait for it.
+shrunk, because the machine has no more to give, chunks are judged under the lock too until it is half of that (the second
+time, to the end): then one live unit at most comes between two of them, and live records wait.
 """
 
 from __future__ import annotations
@@ -65,7 +65,9 @@ class Pass:
         self._grants, self._records, self.at = grants, records, at
         self._began, self._size = at, _LEAST
         self._next, self._grew = standing.next, 0
-        self._nearest, self._chunks_since = standing.next - at, 0
+        self._nearest, self._lost_ground = standing.next - at, 0
+        self._goal: int | None = None
+        self._again = False
 
     @property
     def grew(self) -> int:
@@ -85,10 +87,10 @@ class Pass:
                 return self._lost()
             with self._exchange.lock:
                 return self._written(*self._records.read(_LARGEST, self._standing.next, _LAST_WAIT_S))
-        messages, at = self._records.read(max(self._size, self._grew * 3 // 2), self._standing.next, _WAIT_S)
+        messages, at = self._records.read(self._most(), self._standing.next, _WAIT_S)
         if at == self.at and not messages:
             return self._lost()
-        if self._chunks_since > _PATIENCE:
+        if self._goal is not None:
             return self._under_the_lock(messages, at)
         with self._exchange.lock:
             basis = self._basis()
@@ -111,10 +113,16 @@ class Pass:
     def _measure(self) -> None:
         now = self._standing.next
         self._grew, self._next = now - self._next, now
-        if (left := now - self.at) < self._nearest:
-            self._nearest, self._chunks_since = left, 0
-        else:
-            self._chunks_since += 1
+        left = now - self.at
+        if left < self._nearest if self._goal is None else left <= self._goal:
+            self._nearest, self._lost_ground, self._goal = left, 0, None
+            return
+        self._lost_ground += 1
+        if self._lost_ground > _PATIENCE and self._goal is None:
+            self._goal, self._again = 0 if self._again else left // 2, True
+
+    def _most(self) -> int:
+        return max(self._size, min(self._grew * 3 // 2, _LARGEST))
 
     def _near(self) -> bool:
         return self._standing.next - self.at <= min(max(_SHORT, 2 * self._grew), _LARGEST)

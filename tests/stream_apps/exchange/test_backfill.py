@@ -70,6 +70,14 @@ class Scene:
             live()
         raise AssertionError("it never catches up")
 
+    def lose(self) -> None:
+        """Another owner goes on from the last commit."""
+        offset, mark = [t.offsets[self.place] for t in self.bench.sender.done if self.place in t.offsets][-1]
+        self.bench.exchange.revoked([self.place])
+        self.turn()
+        self.bench.own(offset=offset, metadata=mark.text())
+        self.bench.exchange.turn()
+
     def released(self, topic: str) -> Counter[bytes]:
         return Counter(e["key"] for t in self.bench.sender.done for e in t.entries(topic))
 
@@ -132,9 +140,10 @@ def test_it_catches_up_under_a_load_as_heavy_as_its_chunks(scene: Scene) -> None
     assert scene.released(first) == scene.released(second) == scene.every()
 
 
-def test_where_chunks_lose_ground_they_are_judged_under_the_lock(scene: Scene) -> None:
+def test_where_chunks_lose_ground_they_are_judged_under_the_lock(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """What comes while a chunk is judged outside the lock is as much as the chunk; under the lock nothing can come."""
-    first, second = late(scene, 300)
+    monkeypatch.setattr(backfill, "_LARGEST", 5)
+    first, second = late(scene, 60)
     exchange = scene.bench.exchange
     judge = exchange.tools.witness.judge
     inside: list[bool] = []
@@ -230,6 +239,37 @@ def test_a_live_unit_commits_the_progress_too(scene: Scene) -> None:
     mark = scene.bench.sender.done[-1].offsets[scene.place][1]
     assert mark.replay is not None
     assert mark.replay.at == 10
+    assert mark.off == frozenset()  # it misses nothing: it has yet to come to it
+
+
+def test_keys_that_live_units_are_behind_with_stay_known_through_a_chunk(scene: Scene) -> None:
+    late(scene)
+    scene.log.append(FakeMessage(len(scene.log), b"k1", b"junk"))
+    scene.bench.handle(scene.place, scene.log[-1:], len(scene.log) - 1)
+    scene.turn()
+    assert scene.bench.sender.done[-1].offsets[scene.place][1].gaps == {scene.bench.exchange.tools.hashed(b"k1")}
+
+
+def test_the_next_owner_goes_on_for_the_grants_of_the_pass_alone(scene: Scene) -> None:
+    _, second = late(scene)
+    scene.turn()
+    later = scene.bench.open("s.later")
+    scene.lose()
+    scene.caught_up()
+    assert (scene.released(second), scene.released(later).total()) == (scene.every(), 0)
+    scene.caught_up()
+    assert scene.released(later) == scene.every()
+
+
+def test_who_waits_while_those_of_the_pass_end_without_an_owner_begins_at_the_beginning(scene: Scene) -> None:
+    late(scene)
+    scene.turn()
+    later = scene.bench.open("s.later")
+    scene.bench.end("s.late")
+    scene.lose()
+    scene.caught_up()
+    scene.caught_up()
+    assert scene.released(later) == scene.every()
 
 
 def test_new_grants_share_a_pass_and_one_that_comes_later_has_one_of_its_own_from_the_beginning(scene: Scene) -> None:
@@ -320,9 +360,11 @@ def test_history_waits_longer_each_time_it_fails_and_live_records_do_not(
     for _ in range(3):
         scene.standing.history_retry_at = 0.0
         scene.turn()
+        scene.turn()
         waits.append(scene.standing.history_retry_at - time.monotonic())
     assert waits == sorted(waits)
     assert waits[0] < 1 < waits[2]
+    assert len(scene.opened) == 3
     scene.live(2)
     assert scene.released(first) == scene.every()
 
@@ -427,14 +469,6 @@ class Story(Scene):
         self.turn()
         self.bench.sender.refuse = []
         self.standing.history_retry_at = 0.0
-
-    def lose(self) -> None:
-        """Another owner goes on from the last commit."""
-        offset, mark = [t.offsets[self.place] for t in self.bench.sender.done if self.place in t.offsets][-1]
-        self.bench.exchange.revoked([self.place])
-        self.turn()
-        self.bench.own(offset=offset, metadata=mark.text())
-        self.bench.exchange.turn()
 
     def gone(self) -> None:
         """The newest grant's topic goes away: when it is back it is given everything again."""
