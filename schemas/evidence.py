@@ -17,6 +17,8 @@ from schemas.validation import Model
 
 CATCHING_UP = "catching_up"
 """Why a grant got nothing of live records: it was being given those before them. It gets these in the same way, as history."""
+OUTAGE = "outage_beyond_compaction"
+"""Records before it may have been compacted away unread, ends of rows among them: it gets nothing more, its next generation all."""
 NOT_STARTED = "not_started"
 """Its first day had not come. On that day it is given all there is, as history."""
 

@@ -44,6 +44,17 @@ def histories(client: AdminClient, grants: Sequence[GrantInForce]) -> dict[str, 
     return {grant: history for grant, history in found.items() if history is not None}
 
 
+def lost_track(client: AdminClient, grants: Sequence[GrantInForce]) -> frozenset[tuple[str, int]]:
+    """Those grants, by id and generation, that get nothing more in at least one partition, because the exchange was away for so
+    long that compaction may have taken ends of their rows. Raises what `histories` does."""
+    marks = _marks(client, grants) if grants else {}
+    return frozenset(
+        (g.grant.id, g.generation)
+        for g in grants
+        if any(g.opened <= said.get("lost", -1) for _, said in marks.get(g.grant.resource, ()))
+    )
+
+
 _Mark = tuple[int, dict[str, Any]]
 """Offset to read next, and what is said with it."""
 

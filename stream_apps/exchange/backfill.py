@@ -143,7 +143,9 @@ class Pass:
         exchange = self._exchange
         rules = exchange.tools.book.rules(exchange.policy.state, resource_of(self._place.topic))
         lanes, _ = exchange.writable(rules, exchange.tools.now_ms())
-        return Basis(self.at, rules, [v for v in lanes if v.grant.opened in self._grants], frozenset())
+        return Basis(
+            self.at, rules, [v for v in self._standing.pending(lanes) if v.grant.opened in self._grants], frozenset()
+        )
 
     def _judged(self, messages: Sequence[Message], basis: Basis) -> Judgement:
         """Outside the lock nothing is touched but what is given, and the witness, who hears one judge at a time."""

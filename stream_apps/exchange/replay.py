@@ -18,6 +18,7 @@ from stream_apps.exchange import telemetry
 from stream_apps.exchange.backfill import Pass, Records
 from stream_apps.exchange.history import History
 from stream_apps.exchange.marks import MAX_OFF, Replaying
+from stream_apps.exchange.outage import Idle
 from stream_apps.exchange.outbox import Aborted
 from stream_apps.exchange.standing import Standing
 from stream_apps.exchange.worker import Exchange
@@ -78,8 +79,10 @@ class Replayer:
 
     def _run(self) -> None:
         try:
+            idle = Idle(self._exchange)
             while not self._stop.wait(self._pace.wait() if self._passes else _LOOK_S):
                 self.turn()
+                idle.turn()
         except BaseException as error:  # noqa: BLE001 - the process must end with it
             self._failed(error)
         finally:

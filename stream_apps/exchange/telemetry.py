@@ -195,6 +195,11 @@ def _forget_history(place: Place, grant: str) -> None:
 _catching_up: dict[Place, frozenset[str]] = {}
 
 
+def lost_track(place: Place, seconds: int) -> None:
+    """So long ago all that was unread began: the grants that were live may have lost ends of rows to compaction."""
+    _log.error("lost_track", topic=place.topic, partition=place.partition, age_s=seconds)
+
+
 def history_waits(error: BaseException, seconds: float) -> None:
     """A pass over a partition's history was given up; another goes on where its last commit was."""
     _log.warning("history_waits", error=error, wait_s=seconds)

@@ -40,6 +40,10 @@ class FakeMessage:
     at: int
     k: bytes
     v: bytes | None
+    ms: int = NOW
+
+    def timestamp(self) -> tuple[int, int]:
+        return 1, self.ms
 
     def value(self) -> bytes | None:
         return self.v
