@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from infra.control import state
+from infra.control.histories import History, histories
+from infra.runtime.kafka import admin
 from stream_apps.exchange.marks import Replaying
 from tests.conftest import Cluster
 from tests.kit.exchange_lab import Lab, Worker, within
@@ -102,6 +105,7 @@ def test_a_pass_killed_twice_under_live_load_goes_on_where_it_was_and_doubles_no
             reached = in_mid_pass(load, reached)
             worker.kill()
             assert load.lab.committed()[1].replay is not None, "too late: the pass was over"
+            assert 0 < seen(load).done < seen(load).of
             worker.start()
         before = load.lab.committed()[0]
         in_mid_pass(load, reached)
@@ -109,6 +113,13 @@ def test_a_pass_killed_twice_under_live_load_goes_on_where_it_was_and_doubles_no
         assert load.lab.committed()[1].replay is not None, "live records went on only after the pass"
         within(60, lambda: load.lab.committed()[1].replay is None)
     counted(load)
+
+
+def seen(load: Load) -> History:
+    """How far the third grant has come, as `bus grants` tells it."""
+    settings = load.lab.settings
+    grant = state(settings).grants[f"{load.lab.word}.g.3"]
+    return histories(admin(settings), [grant])[grant.grant.id]
 
 
 def test_workers_that_join_and_leave_in_mid_pass_hand_it_over(
