@@ -23,7 +23,6 @@ from consumers.report import DeliveryReport, Tally
 from consumers.sink import RetryLater, Sink, Tended
 from infra.runtime.settings import Settings
 from schemas.errors import BusError, PermanentError, TransientError
-from schemas.outage import TOLERATED_MS
 from schemas.policy_state import GrantInForce
 from schemas.text import Text
 
@@ -240,8 +239,9 @@ class Delivery:
         age_ms = 0 if batch.oldest_ms is None else max(0, now_ms - batch.oldest_ms)
         telemetry.waiting(self._grant_id, age_ms / 1000)
         near = None if batch.oldest_ms is None else reader.absence.nearness(batch.oldest_ms, now_ms)
-        if near is not None and near != self._near:
-            telemetry.falling_behind(self._grant_id, near, age_ms / 1000, TOLERATED_MS / 1000)
+        if batch.oldest_ms is not None and near is not None and near != self._near:
+            left_ms = reader.absence.left_ms(batch.oldest_ms, now_ms)
+            telemetry.falling_behind(self._grant_id, near, age_ms / 1000, left_ms / 1000)
         self._near = near
 
     def _wait(self, error: TransientError) -> None:

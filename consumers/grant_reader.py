@@ -128,7 +128,8 @@ class GrantReader:
         self._told: dict[int, int] = {}
         self._barred: _Barred | None = None
         self._quiet_since = self._checked_at = self._absent_at = monotonic()
-        self.absence = Absence(None)
+        self._tolerated_ms = settings.tolerated_outage_s * 1000
+        self.absence = Absence(None, self._tolerated_ms)
 
     def _open(self, settings: Settings) -> GrantTopic:
         try:
@@ -169,7 +170,7 @@ class GrantReader:
                 raise
             self._end(life, cut_off=True)
         else:
-            self.absence = Absence(since_ms if any(self._told.values()) else self._now_ms())
+            self.absence = Absence(since_ms if any(self._told.values()) else self._now_ms(), self._tolerated_ms)
             self._check_absence()
 
     def poll(self, wait_s: float = 0.25, most: int = MAX_RECORDS) -> Batch | None:
@@ -277,7 +278,7 @@ class GrantReader:
             return  # what is left of a generation that has ended is replaced by the next one, or destroyed
         place = self._topic.left_unread(limit)
         if place is not None:
-            raise AwayTooLong(place)
+            raise AwayTooLong(place, self._tolerated_ms)
 
     def _check_identity(self) -> None:
         now = self._monotonic()

@@ -82,18 +82,18 @@ def waiting(grant: str, age_s: float) -> None:
     _OLDEST.labels(grant).set(age_s)
 
 
-def falling_behind(grant: str, nearness: Nearness, age_s: float, limit_s: float) -> None:
+def falling_behind(grant: str, nearness: Nearness, age_s: float, left_s: float) -> None:
     """A delivery has left something unread for so long that its copy may soon have to be made anew."""
     _log.warning(
         "falling behind",
         grant=grant,
         waited_hours=round(age_s / 3600, 1),
-        rebuilt_in_hours=round(max(0.0, limit_s - age_s) / 3600, 1),
+        rebuilt_in_hours=round(left_s / 3600, 1),
         hint=str(
             Text(
                 f"more than {nearness} of the time is gone for which the topic keeps deletes; a faster sink or more deliverers "
                 "are needed, else the copy is made anew from the beginning.",
-                f"主题保留删除记录的时限已过 {'一半' if nearness == 'half' else '九成'}; 请提高目标写入速度或增加投递进程, "
+                f"主题保留删除记录的时限已过 {'一半' if nearness == 'half' else '四分之三'}; 请提高目标写入速度或增加投递进程, "
                 "否则将自主题开头重建副本。",
             )
         ),

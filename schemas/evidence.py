@@ -15,6 +15,13 @@ from schemas.ids import EVIDENCE_TOPIC, Id
 from schemas.text import Text
 from schemas.validation import Model
 
+CATCHING_UP = "catching_up"
+"""Why a grant got nothing of live records: it was being given those before them. It gets these in the same way, as history."""
+OUTAGE = "outage_beyond_compaction"
+"""Records before it may have been compacted away unread, ends of rows among them: it gets nothing more, its next generation all."""
+NOT_STARTED = "not_started"
+"""Its first day had not come. On that day it is given all there is, as history."""
+
 
 class Stretch(Model):
     """Records of a source partition, offsets [begin, end), that were judged together.
@@ -22,7 +29,8 @@ class Stretch(Model):
     epoch     the policy in force
     at        the moment they were judged at, milliseconds since 1970 UTC
     history   the grants (ids) whose history this was, who alone were given it; None: live, for every grant
-    withheld  grants that received nothing of it though they had not ended, with a word why
+    withheld  grants that received nothing of it though they had not ended, with a word why; where that is `CATCHING_UP` or
+              `NOT_STARTED`, they receive it as history
     """
 
     topic: str

@@ -173,7 +173,7 @@ def _prepare(settings: Settings, client: AdminClient, plan: Plan, existing: dict
     """
     with closing(Registry(settings)) as registry, ThreadPoolExecutor(1) as beside:
         _check_changes(registry, plan)
-        made = beside.submit(_create_topics, client, plan, existing)
+        made = beside.submit(_create_topics, settings, client, plan, existing)
         ids = _register(registry, plan)
         made.result()
         return ids
@@ -212,10 +212,12 @@ def _incompatible(plan: ContractPlan) -> ConfigError:
     )
 
 
-def _create_topics(client: AdminClient, plan: Plan, existing: dict[str, int]) -> None:
+def _create_topics(settings: Settings, client: AdminClient, plan: Plan, existing: dict[str, int]) -> None:
     """Also for unchanged documents: a topic that somebody removed comes back."""
-    wanted = [t for p in plan.contracts for t in topics.of_resource(p.contract.id, p.contract.resource.partitions)]
-    wanted += [topics.of_grant(p.grant.id, p.generation, p.partitions) for p in plan.grants]
+    outage_ms = settings.tolerated_outage_s * 1000
+    resources = [p.contract for p in plan.contracts]
+    wanted = [t for c in resources for t in topics.of_resource(c.id, c.resource.partitions, outage_ms)]
+    wanted += [topics.of_grant(p.grant.id, p.generation, p.partitions, outage_ms) for p in plan.grants]
     topics.create(client, wanted, existing)
 
 

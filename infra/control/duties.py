@@ -17,6 +17,7 @@ from infra.control.deadlines.working_days import StateCouncil
 from infra.control.expiry import complete_fences, end_expired
 from infra.control.facts import Fence, GrantApplied
 from infra.control.followed import Followed
+from infra.control.rebuild import rebuild
 from infra.control.server_certificate import believed_until
 from infra.control.standing.desk import reply
 from infra.control.standing.reply import auto_reply
@@ -44,6 +45,7 @@ def duties(resources: ExitStack) -> tuple[Duty, ...]:
     return (
         Duty("expiry", 5, lambda s, now: _end_expired(s, now, policy), by_the_clock=True),
         Duty("fences", 15, lambda s, now: _complete_fences(s, now, policy)),
+        Duty("rebuild", 15, lambda s, now: rebuild(s, now_ms=now, by=BY, seen=policy.state(s))),
         Duty("replies", 30, lambda s, now: _reply(s, now, acts, policy)),
         Duty("grants", 30, lambda s, now: _grant_approved(s, now, acts, policy)),
         Duty("acls", 15, lambda s, _now: _mend_acls(s, policy)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from infra.control.histories import History
 from schemas.key_ring import Suite
 from schemas.register_log import Kind
 from schemas.signature import ChangeSigned
@@ -116,6 +117,8 @@ class GrantFacts:
     """Why nothing is released under it, if it is withheld."""
     destroy_by: str | None = None
     """The last day by which its subscriber destroys what it received, once it has ended for good."""
+    history: History | None = None
+    """How much of the resource's history it has had, while it does not get live records yet."""
     starts: dict[int, int] = field(default_factory=dict)
     """Where it began: the first offset of each partition of its topic, which is a generation's own."""
 

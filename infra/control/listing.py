@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 from infra.control.facts import GrantFacts
+from infra.control.histories import History, histories
 from infra.runtime.approvals import doubt
+from infra.runtime.kafka import admin
 from infra.runtime.policy_log import PolicyReader
 from infra.runtime.settings import Settings
 from infra.runtime.signers import Signers, signers_of
@@ -27,10 +30,13 @@ def list_grants(settings: Settings, *, ended: bool = False, now_ms: int | None =
     found = state(settings)
     every = [*found.ended, *found.grants.values()] if ended else [g for g in found.grants.values() if g.ended is None]
     signers = signers_of(settings)
-    return [_facts(g, found, now, signers) for g in sorted(every, key=lambda g: (g.grant.id, g.generation))]
+    behind = histories(admin(settings), [g for g in every if g.ended is None])
+    return [_facts(g, found, now, signers, behind) for g in sorted(every, key=lambda g: (g.grant.id, g.generation))]
 
 
-def _facts(g: GrantInForce, found: PolicyState, now: int, signers: Signers) -> GrantFacts:
+def _facts(
+    g: GrantInForce, found: PolicyState, now: int, signers: Signers, behind: Mapping[str, History]
+) -> GrantFacts:
     waiting = start_of_day_ms(g.grant.valid.from_) > now
     withheld = _withheld(g, found, signers)
     return GrantFacts(
@@ -49,6 +55,7 @@ def _facts(g: GrantInForce, found: PolicyState, now: int, signers: Signers) -> G
         fence=g.fence,
         withheld=withheld,
         destroy_by=None if g.destroy_by is None else g.destroy_by.isoformat(),
+        history=behind.get(g.grant.id) if g.ended is None else None,
         starts=dict.fromkeys(range(g.contract.resource.partitions), 0) if g.contract is not None else {},
     )
 

@@ -85,7 +85,9 @@ def resume(
         _beside_others(log.state, found)
         with closing(Registry(settings)) as registry:
             ids = {r.topic: registry.register(subject(r.topic), r.view.schema) for r in found}
-        topics.create(client, [topics.of_grant(r.old.grant.id, r.generation, r.partitions) for r in found], existing)
+        outage_ms = settings.tolerated_outage_s * 1000
+        wanted_topics = [topics.of_grant(r.old.grant.id, r.generation, r.partitions, outage_ms) for r in found]
+        topics.create(client, wanted_topics, existing)
         opened = [_opened(r, ids[r.topic], ring.current, orders, sides[r.old.grant.id], now) for r in found]
         epochs = log.append([*news, *lifted, *opened])[len(news) + len(lifted) :]
         after = log.state

@@ -1,7 +1,7 @@
 """The data topics, made with the settings their promises rest on.
 
-Source and grant topics are compacted, but neither a change nor a delete disappears within seven days: who is away no
-longer than that catches up, who was away longer is rebuilt from a snapshot (DESIGN 3.4). A grant's topic can be purged besides.
+Source and grant topics are compacted, but neither a change nor a delete disappears within seven days (BUS_TOLERATED_OUTAGE_S):
+who is away no longer than that catches up, who was away longer is rebuilt from a snapshot (DESIGN 3.4). A grant's topic can be purged besides.
 """
 
 from __future__ import annotations
@@ -23,8 +23,11 @@ from schemas.ids import (
     quarantine_topic,
     source_topic,
 )
-from schemas.outage import TOLERATED_MS
 from schemas.text import Text
+
+OUTAGE_MS = 7 * 24 * 3600 * 1000
+"""The longest absence after which a subscriber, or the exchange, can simply go on reading, unless BUS_TOLERATED_OUTAGE_S says
+otherwise."""
 
 RECORDS_MS = 3 * 366 * 24 * 3600 * 1000
 """Records of how data was handled are kept at least three years (政务数据共享条例 Art. 29)."""
@@ -34,12 +37,6 @@ _RECORDS_A_REQUEST = 5_000
 10,000 are refused ("excessively large batch operation")."""
 _TIMEOUT_S = 30.0
 _METADATA_S = 8.0
-_COMPACTED = {
-    "cleanup.policy": "compact",
-    "min.compaction.lag.ms": str(TOLERATED_MS),
-    "delete.retention.ms": str(TOLERATED_MS),
-    "max.message.bytes": str(MAX_MESSAGE_BYTES),
-}
 PURGEABLE = {"cleanup.policy": "compact,delete", "retention.ms": "-1", "retention.bytes": "-1"}
 """A broker purges only what may be deleted from (`purge.py`). Nothing is deleted by age or size."""
 _POINTERS = {"cleanup.policy": "delete", "retention.ms": str(RECORDS_MS)}
@@ -61,10 +58,13 @@ class Wanted:
     config: Mapping[str, str]
 
 
-def of_resource(resource: str, partitions: int) -> list[Wanted]:
-    """Topics of a resource: its source, its quarantine, its publishers' positions; the dead letters and evidence all share."""
+def of_resource(resource: str, partitions: int, outage_ms: int = OUTAGE_MS) -> list[Wanted]:
+    """Topics of a resource: its source, its quarantine, its publishers' positions; the dead letters and evidence all share.
+
+    outage_ms   the longest absence of the exchange (BUS_TOLERATED_OUTAGE_S)
+    """
     return [
-        Wanted(source_topic(resource), partitions, _COMPACTED),
+        Wanted(source_topic(resource), partitions, _compacted(outage_ms)),
         Wanted(quarantine_topic(resource), 1, _POINTERS),
         Wanted(positions_topic(resource), 1, _POSITIONS),
         Wanted(DEAD_LETTER_TOPIC, 1, _POINTERS),
@@ -72,9 +72,18 @@ def of_resource(resource: str, partitions: int) -> list[Wanted]:
     ]
 
 
-def of_grant(grant: str, generation: int, partitions: int) -> Wanted:
+def of_grant(grant: str, generation: int, partitions: int, outage_ms: int = OUTAGE_MS) -> Wanted:
     """Topic of one generation of a grant, with as many partitions as its source."""
-    return Wanted(grant_topic(grant, generation), partitions, _COMPACTED | PURGEABLE)
+    return Wanted(grant_topic(grant, generation), partitions, _compacted(outage_ms) | PURGEABLE)
+
+
+def _compacted(outage_ms: int) -> dict[str, str]:
+    return {
+        "cleanup.policy": "compact",
+        "min.compaction.lag.ms": str(outage_ms),
+        "delete.retention.ms": str(outage_ms),
+        "max.message.bytes": str(MAX_MESSAGE_BYTES),
+    }
 
 
 def partition_counts(client: AdminClient) -> dict[str, int]:

@@ -62,7 +62,9 @@ def run_exchange(settings: Settings, *, instance: str | None = None, metrics_por
         RuleBook(ring, registry, signers),
         KnownTopics(client),
         KeyHash(ring),
-        lambda places: _begins(client, places),
+        lambda places: _offsets(client, places, _EARLIEST),
+        ends=lambda places: _offsets(client, places, _LATEST),
+        outage_s=settings.tolerated_outage_s,
         witness=seen,
     )
     worker = _Worker(settings, tools)
@@ -140,18 +142,21 @@ def trusted(settings: Settings) -> Signers:
     return signers_of(settings)
 
 
-def _begins(client: AdminClient, places: Sequence[Place]) -> Mapping[Place, int]:
-    """The first offset of each partition. TransientError if the cluster does not say."""
+_EARLIEST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
+_LATEST: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+
+
+def _offsets(client: AdminClient, places: Sequence[Place], which: OffsetSpec) -> Mapping[Place, int]:
+    """The first offset of each partition, or the one after its last. TransientError if the cluster does not say."""
     if not places:
         return {}
-    first: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
-    asked = {TopicPartition(*place): first for place in places}
+    asked = {TopicPartition(*place): which for place in places}
     try:
         answers = client.list_offsets(asked, request_timeout=10)
         return {Place(tp.topic, tp.partition): answer.result().offset for tp, answer in answers.items()}
     except KafkaException as error:
         raise TransientError(
-            Text("the cluster does not say where partitions begin.", "无法获取分区的起始位点。")
+            Text("the cluster does not say where partitions begin and end.", "无法获取分区的起止位点。")
         ) from error
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,15 +32,16 @@ class KeyHash:
     def renew(self, ring: KeyRing) -> None:
         """From now on under these keys."""
         made = {v: (s.fingerprint[:_NAME], _derived(s.secret)) for v, s in ring.secrets.items()}
-        self._keys = dict(made.values())
-        self._current, _ = made[ring.current]
+        self._held = made[ring.current][0], dict(made.values())  # at once: history is judged beside a renewal
 
     def __call__(self, key: bytes) -> str:
-        return self._under(self._current, key)
+        current, keys = self._held
+        return _under(keys, current, key)
 
     def readable(self, gaps: Collection[str]) -> Collection[str]:
         """The gaps, or `ANY` if one was hashed under a key that is not here."""
-        return gaps if all(g == ANY or g[:_NAME] in self._keys for g in gaps) else frozenset([ANY])
+        keys = self._held[1]
+        return gaps if all(g == ANY or g[:_NAME] in keys for g in gaps) else frozenset([ANY])
 
     def made_under(self, gaps: Collection[str]) -> frozenset[str]:
         """The names of the keys that gaps (readable ones) were hashed under."""
@@ -48,10 +49,12 @@ class KeyHash:
 
     def hashes(self, key: bytes, names: Collection[str]) -> list[str]:
         """The hashes of a raw key under each of some keys."""
-        return [self._under(name, key) for name in names]
+        keys = self._held[1]
+        return [_under(keys, name, key) for name in names]
 
-    def _under(self, name: str, key: bytes) -> str:
-        return f"{name}-{hmac.new(self._keys[name], key, hashlib.sha256).hexdigest()[:_DIGITS]}"
+
+def _under(keys: Mapping[str, bytes], name: str, key: bytes) -> str:
+    return f"{name}-{hmac.new(keys[name], key, hashlib.sha256).hexdigest()[:_DIGITS]}"
 
 
 def _derived(master: bytes) -> bytes:

@@ -5,6 +5,8 @@ t       transactional.id of the worker (what a revocation shuts out if it stays 
 live    grants opened up to this epoch are live here; later ones first replay the partition's history
 replay  {"g": [...], "at": n}: the grants (by the epoch that opened them) being replayed, and the next offset to read
 off     grants (by opening epoch) that missed records while they were withheld: they are replayed when they return
+s       since when all that is still unread was written, in seconds since 1970 UTC (`outage`)
+lost    grants opened up to this epoch have lost track of their rows, and get nothing any more
 gaps    keyed hashes of keys whose last event could not be processed for every view. More than 64 at once become "*": any
         key may be one. "*" is never cleared: from then on this partition emits every update, also unchanged ones
 """
@@ -38,6 +40,9 @@ class Mark:
     replay: Replaying | None = None
     off: frozenset[int] = frozenset()
     gaps: frozenset[str] = frozenset()
+    since: int = 0
+    """0: not known."""
+    lost: int = -1
 
     def text(self) -> str:
         """Compact JSON, well below the broker's 4,096 bytes. What does not fit is widened, never forgotten: too many gaps
@@ -49,6 +54,10 @@ class Mark:
             out["off"] = sorted(self.off)
         if self.replay is not None and len(self.replay.grants) <= MAX_OFF:
             out["replay"] = {"g": sorted(self.replay.grants), "at": self.replay.at}
+        if self.since:
+            out["s"] = self.since
+        if self.lost >= 0:
+            out["lost"] = self.lost
         if self.gaps:
             out["gaps"] = [ANY] if ANY in self.gaps or len(self.gaps) > MAX_GAPS else sorted(self.gaps)
         return json.dumps(out, separators=(",", ":"))
@@ -71,6 +80,8 @@ def read_mark(text: str) -> Mark:
             None if replay is None else Replaying(frozenset(map(int, replay["g"])), int(replay["at"])),
             frozenset(map(int, said.get("off", ()))),
             frozenset(map(str, said.get("gaps", ()))),
+            int(said.get("s", 0)),
+            int(said.get("lost", -1)),
         )
     except (ValueError, TypeError, KeyError, AttributeError):
         return unknown

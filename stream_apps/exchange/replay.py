@@ -1,45 +1,69 @@
-"""History for new grants: the owner reads a partition from its beginning up to the group's position, and gives what it
-finds to the new grants alone, while the partition's live records wait (correct, not isolated).
+"""The thread that gives new grants their history: it looks for partitions that lack some, and lets their passes (`backfill`)
+take turns, a chunk each, no faster than it is told.
 
-It reads through a consumer of its own, never the group's. Every chunk is one transaction that also commits the group's
-unchanged offset with the progress made, so a kill resumes where the last commit was and a worker that lost the partition
-is refused.
+All grants that wait for a partition's history share a pass. Who comes while one is under way waits for the next, from the
+beginning: to let it join would mean to judge what the others have had already. So it waits for two passes at most.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Any
+import time
+from collections.abc import Callable
 
-from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
-
-from infra.runtime.kafka import consumer_config
 from infra.runtime.settings import Settings
 from schemas.errors import TransientError
 from schemas.ids import resource_of
 from stream_apps.exchange import telemetry
-from stream_apps.exchange.evidence import written
-from stream_apps.exchange.gaps import GapWatch
-from stream_apps.exchange.marks import Mark, Replaying
+from stream_apps.exchange.backfill import Pass, Records
+from stream_apps.exchange.history import History
+from stream_apps.exchange.marks import MAX_OFF, Replaying
+from stream_apps.exchange.outage import Idle
 from stream_apps.exchange.outbox import Aborted
-from stream_apps.exchange.standing import Standing, after_replay
-from stream_apps.exchange.views import Rules
+from stream_apps.exchange.standing import Standing
 from stream_apps.exchange.worker import Exchange
-from stream_apps.transport.consumer import raise_unless_passing
 from stream_apps.transport.unit import Place
 
-_CHUNK = 5_000
 _LOOK_S = 0.05
-_WAIT_S = 0.1
+_AT_ONCE = 4
+"""Passes that take turns; each has a consumer that reads ahead."""
+_RETRY_S, _RETRY_MAX_S = 0.5, 60.0
+
+Opened = Callable[[Place, int], Records]
+
+
+class Pace:
+    """How fast history may be read: so many records a second, and half as fast again as live ones come, if that is more."""
+
+    def __init__(self, rate: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rate, self._clock = rate, clock
+        self._free = clock()
+
+    def spent(self, records: int, grew: int) -> None:
+        """A chunk was written, and meanwhile live units added so many."""
+        self._free = max(self._free, self._clock()) + max(0.0, records - 1.5 * grew) / self._rate
+
+    def wait(self) -> float:
+        """Seconds until the next chunk may be read."""
+        return max(0.0, self._free - self._clock())
 
 
 class Replayer:
-    """A thread that looks for partitions with grants to catch up. `start` once, `stop` once."""
+    """`start` once, `stop` once."""
 
-    def __init__(self, exchange: Exchange, settings: Settings, failed: Callable[[BaseException], None]) -> None:
-        self._exchange, self._settings, self._failed = exchange, settings, failed
+    def __init__(
+        self,
+        exchange: Exchange,
+        settings: Settings,
+        failed: Callable[[BaseException], None],
+        history: Opened | None = None,
+    ) -> None:
+        """`failed` is told what ended the thread; `history` opens a partition's records from an offset."""
+        self._exchange, self._failed = exchange, failed
+        self._history: Opened = history or (lambda place, at: History(settings, place, at))
+        self._pace = Pace(settings.history_rate)
+        self._passes: dict[Place, Pass] = {}
+        self._look_at = 0.0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="replay", daemon=True)
 
@@ -55,136 +79,98 @@ class Replayer:
 
     def _run(self) -> None:
         try:
-            while not self._stop.wait(_LOOK_S):
-                found = self._next()
-                if found is not None:
-                    self._replay(*found)
+            idle = Idle(self._exchange)
+            while not self._stop.wait(self._pace.wait() if self._passes else _LOOK_S):
+                self.turn()
+                idle.turn()
         except BaseException as error:  # noqa: BLE001 - the process must end with it
             self._failed(error)
+        finally:
+            for place in list(self._passes):
+                self._end(place)
 
-    def _next(self) -> tuple[Place, Standing] | None:
+    def turn(self) -> None:
+        """Look for partitions that lack history, if it is time, and give each pass its turn."""
+        now = time.monotonic()
+        if now >= self._look_at:
+            self._look()
+            self._look_at = time.monotonic() + _LOOK_S
+        for place in list(self._passes):
+            if self._stop.wait(self._pace.wait()):
+                return
+            self._step(place)
+
+    def _step(self, place: Place) -> None:
+        standing, run = self._exchange.owned.get(place), self._passes[place]
+        if standing is None or standing.waits:
+            self._end(place)
+            return
+        before = run.at
+        try:
+            over = run.step()
+        except (Aborted, TransientError) as error:
+            self._end(place)
+            self._later(standing, error)
+            return
+        standing.history_failures = 0
+        self._pace.spent(run.at - before, run.grew)
+        if over:
+            self._end(place)
+
+    def _end(self, place: Place) -> None:
+        self._passes.pop(place).close()
+
+    def _later(self, standing: Standing, error: Aborted | TransientError) -> None:
+        """Live units of the partition are not concerned: if they meet the same trouble, they say so themselves."""
+        with self._exchange.lock:
+            if isinstance(error, Aborted):
+                self._exchange.undone(error)
+            wait = min(_RETRY_S * 2**standing.history_failures, _RETRY_MAX_S)
+            standing.history_failures = min(standing.history_failures + 1, 10)
+            standing.history_retry_at = time.monotonic() + wait
+        telemetry.history_waits(error, wait)
+
+    def _look(self) -> None:
         """One lock for each partition: its rules may have to be compiled, and units of others go on in between."""
         exchange = self._exchange
         with exchange.lock:
             places = list(exchange.owned)
         for place in places:
+            if place in self._passes or len(self._passes) >= _AT_ONCE:
+                continue
             with exchange.lock:
                 standing = exchange.owned.get(place)
-                if standing is not None and self._lacks(place, standing):
-                    return place, standing
-        return None
+                due = self._due(place, standing) if standing is not None else None
+            if standing is not None and due is not None:
+                self._passes[place] = self._begun(place, standing, due)
 
-    def _lacks(self, place: Place, standing: Standing) -> bool:
-        """Whether a partition has grants to catch up; then it waits from here on."""
-        if not standing.announced or standing.waits - {"replay"}:
-            return False
-        if standing.next > standing.begin and self._grants(place, standing):
-            self._exchange.wait(place, "replay")
-            return True
-        self._exchange.go_on(place, "replay")
-        return False
+    def _begun(self, place: Place, standing: Standing, due: Replaying) -> Pass:
+        telemetry.replaying(place, len(due.grants), due.at)
+        return Pass(self._exchange, place, standing, due.grants, self._history(place, due.at), due.at)
 
-    def _grants(self, place: Place, standing: Standing) -> frozenset[int]:
-        """Opening epochs of the grants to replay now: those begun, if they still are to be, else all that wait."""
-        pending = frozenset(v.grant.opened for v in standing.pending(self._rules(place).lanes))
-        if not pending:
-            return pending
+    def _due(self, place: Place, standing: Standing) -> Replaying | None:
+        """The pass a partition needs: from where one was left, if any of its grants still waits, or from the beginning. Of
+        one whose grants have all ended only the mark is left; an empty pass takes it away. Under the lock."""
+        if not standing.announced or standing.waits or time.monotonic() < standing.history_retry_at:
+            return None
         try:
-            pending -= self._exchange.writable(self._rules(place))[1].keys()
-        except TransientError as error:
-            self._exchange.wait(place, "retry", error)
-            return frozenset()
-        begun = standing.mark.replay.grants if standing.mark.replay else frozenset()
-        return begun & pending or pending
-
-    def _rules(self, place: Place) -> Rules:
-        return self._exchange.tools.book.rules(self._exchange.policy.state, resource_of(place.topic))
-
-    def _replay(self, place: Place, standing: Standing) -> None:
-        """Chunk by chunk, until the group's position is reached, the partition is lost, or something is out of reach."""
+            pending, waiting = self._waiting(place, standing)
+        except TransientError:  # live units meet it too, and wait with a reason
+            return None
         begun = standing.mark.replay
-        with self._exchange.lock:
-            same = begun is not None and begun.grants >= self._grants(place, standing)
-        history = _History(self._settings, place, begun.at if same and begun else 0)
-        try:
-            while not self._stop.is_set() and self._exchange.owned.get(place) is standing:
-                messages, at = history.read(standing.next)
-                if (messages or at >= standing.next) and self._chunks(place, standing, messages, at):
-                    return
-        except Aborted as abort:
-            with self._exchange.lock:
-                self._exchange.undone(abort)
-                self._exchange.wait(place, "retry")  # not at once again, and longer each time
-        except TransientError as error:
-            with self._exchange.lock:
-                self._exchange.wait(place, "retry", error)
-        finally:
-            history.close()
+        if begun is not None and (begun.grants & waiting or not begun.grants & pending):
+            return Replaying(begun.grants & waiting, begun.at)
+        return Replaying(waiting, 0) if waiting else None
 
-    def _chunks(self, place: Place, standing: Standing, messages: list[Message], at: int) -> bool:
-        """What was read, in one transaction, or in several if some of it may kill this process; whether the replay is over."""
-        pieces = self._exchange.tools.witness.pieces(place, messages, at, history=True)
-        return any(self._chunk(place, standing, some, upto) for some, upto in pieces)
-
-    def _chunk(self, place: Place, standing: Standing, messages: Sequence[Message], at: int) -> bool:
-        """One transaction; whether the replay is over."""
+    def _waiting(self, place: Place, standing: Standing) -> tuple[frozenset[int], frozenset[int]]:
+        """Opening epochs of the grants that wait for history, and of those that could be given it now: the oldest, no more
+        than a mark can name."""
         exchange = self._exchange
-        with exchange.lock:
-            group = exchange.feed.group()
-            if exchange.owned.get(place) is not standing:
-                return True
-            state, now = exchange.policy.state, exchange.tools.now_ms()
-            rules, grants = self._rules(place), self._grants(place, standing)
-            lanes = [v for v in rules.lanes if v.grant.opened in grants]
-            exchange.ahead.rest()  # one thread judges at a time
-            watch = GapWatch((), [m.key() or b"" for m in messages], exchange.tools.hashed)
-            witness = exchange.tools.witness
-            result = witness.judge(place, messages, rules, lanes, watch, now, history=True)
-            over = at >= standing.next or not lanes
-            mark = replace(standing.mark, replay=Replaying(grants, at))
-            broken = {v.grant.opened for v in result.broken}
-            if over:
-                mark = after_replay(standing.mark, grants, rules)
-                telemetry.replayed(place, len(lanes), at)
-            result.gaps |= standing.mark.gaps
-            first = messages[0].offset() if messages else None
-            bounds, given = (at if first is None else first, at), [v.grant.grant.id for v in lanes]
-            work = exchange.work(place, bounds, messages, result, rules, {}, mark, state.epoch, now, given)
-            final: Mark = replace(work.mark, off=work.mark.off | frozenset(broken))
-            outputs = [*work.outputs, written([work.evidence])]
-            exchange.commit(outputs, {place: (standing.next, final)}, state.epoch, group)
-            witness.known.passed(place, standing.next if over else at, history=True)
-            telemetry.judged_again(resource_of(place.topic), result)
-            return over
-
-
-class _History:
-    """A partition read from an offset, by a consumer that belongs to no group."""
-
-    def __init__(self, settings: Settings, place: Place, at: int) -> None:
-        config = consumer_config(
-            settings, "bus.exchange-replay", **{"auto.offset.reset": "earliest", "enable.partition.eof": True}
-        )
-        self._consumer: Any = Consumer(config)
-        self._consumer.assign([TopicPartition(place.topic, place.partition, at)])
-        self._at = at
-
-    def read(self, until: int) -> tuple[list[Message], int]:
-        """Records before `until` that came within a tenth of a second, and where reading stands now."""
-        out = []
-        for message in self._consumer.consume(_CHUNK, _WAIT_S):
-            error = message.error()
-            if error is not None:
-                raise_unless_passing([error])
-                if error.code() == KafkaError._PARTITION_EOF:
-                    self._at = max(self._at, message.offset())
-            elif message.offset() < until:
-                out.append(message)
-                self._at = message.offset() + 1
-            else:
-                self._at = until
-        return out, self._at
-
-    def close(self) -> None:
-        """Give back the connections."""
-        self._consumer.close()
+        rules = exchange.tools.book.rules(exchange.policy.state, resource_of(place.topic))
+        pending = standing.pending(rules.lanes) if standing.next > standing.begin else []
+        if not pending:
+            return frozenset(w.grant.opened for w in rules.withheld), frozenset()
+        lanes, _ = exchange.writable(rules, exchange.tools.now_ms())
+        found = sorted(v.grant.opened for v in standing.pending(lanes))
+        others = [w.grant.opened for w in rules.withheld]
+        return frozenset([*(v.grant.opened for v in pending), *others]), frozenset(found[:MAX_OFF])

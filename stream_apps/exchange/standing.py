@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from schemas.evidence import CATCHING_UP, OUTAGE
 from stream_apps.exchange.marks import Mark
 from stream_apps.exchange.views import Lane, Rules
+
+TOLERATED = 0.9
+"""Of the outage that topics are made for: clocks differ, and compaction does not wait."""
 
 
 @dataclass(slots=True)
@@ -18,13 +22,32 @@ class Standing:
     begin: int = 0
     announced: bool = False
     waits: set[str] = field(default_factory=set)
-    """Why nothing is read from it now: `replay`, `retry`, `stopped`."""
+    """Why nothing is read from it now: `retry`, `stopped`."""
     retry_at: float = 0.0
     attempts: int = 0
+    history_retry_at: float = 0.0
+    """No pass over its history before this moment, after so many that failed in a row."""
+    history_failures: int = 0
 
     def pending(self, lanes: Sequence[Lane]) -> list[Lane]:
-        """Those grants that must first be given the partition's history."""
-        return [v for v in lanes if v.grant.opened > self.mark.live or v.grant.opened in self.mark.off]
+        """Those grants that must first be given the partition's history; live units leave them out until then."""
+        mark = self.mark
+        return [
+            v
+            for v in lanes
+            if (v.grant.opened > mark.live or v.grant.opened in mark.off) and v.grant.opened > mark.lost
+        ]
+
+    def apart(self, lanes: Sequence[Lane]) -> dict[int, str]:
+        """By opening epoch, those grants that live units leave out here, and why."""
+        lost = {v.grant.opened: OUTAGE for v in lanes if v.grant.opened <= self.mark.lost}
+        return lost | {v.grant.opened: CATCHING_UP for v in self.pending(lanes)}
+
+    def reading_on(self, mark: Mark, now_s: int, outage_s: int) -> Mark:
+        """The mark under which records are read on now. See `outage`: after too long, the grants live so far are lost."""
+        if self.next <= self.begin or now_s - mark.since <= outage_s * TOLERATED:
+            return mark
+        return replace(mark, lost=max(mark.lost, mark.live), since=now_s)
 
     def settled(self, epoch: int) -> Mark:
         """The mark where there is no history: whatever is in force is live."""

@@ -44,6 +44,11 @@ _OWNED = gauge("bus_exchange_owned_partitions", "Partitions this worker owns.")
 _PAUSED = gauge("bus_exchange_paused_partitions", "Partitions that wait.", ["resource", "reason"])
 _EPOCH = gauge("bus_exchange_policy_epoch_info", "Policy epoch in force: the last entry of the control log read.")
 _LAG = gauge("bus_exchange_lag_records", "Records not yet exchanged.", ["resource", "partition"])
+_HISTORY = gauge(
+    "bus_exchange_history_records",
+    "Records (offsets) of history that a grant which catches up was given (state: done), or has yet to be given (left).",
+    ["resource", "partition", "view", "state"],
+)
 _LAG_S = gauge("bus_exchange_lag_seconds", "Age of the last record exchanged while records wait, else 0.", ["resource"])
 
 
@@ -160,8 +165,48 @@ def resumed(place: Place, reason: str) -> None:
     _log.info("resumed", topic=place.topic, partition=place.partition, reason=reason)
 
 
+def replaying(place: Place, grants: int, offset: int) -> None:
+    """From an offset on, grants are given a partition's history."""
+    _log.info("replaying", topic=place.topic, partition=place.partition, count=grants, offset=offset)
+
+
+def history_given(place: Place, grants: Sequence[str], done: int, left: int) -> None:
+    """A chunk of history was committed: offsets these grants were given since the pass began, and have yet to be given."""
+    resource, partition = resource_of(place.topic), str(place.partition)
+    for grant in _catching_up.get(place, frozenset()) - set(grants):
+        _forget_history(place, grant)
+    _catching_up[place] = frozenset(grants)
+    for grant in grants:
+        _HISTORY.labels(resource, partition, grant, "done").set(done)
+        _HISTORY.labels(resource, partition, grant, "left").set(left)
+
+
+def history_left(place: Place) -> None:
+    """No history of a partition is being given now."""
+    for grant in _catching_up.pop(place, frozenset()):
+        _forget_history(place, grant)
+
+
+def _forget_history(place: Place, grant: str) -> None:
+    for state in ("done", "left"):
+        _HISTORY.remove(resource_of(place.topic), str(place.partition), grant, state)
+
+
+_catching_up: dict[Place, frozenset[str]] = {}
+
+
+def lost_track(place: Place, seconds: int) -> None:
+    """So long ago all that was unread began: the grants that were live may have lost ends of rows to compaction."""
+    _log.error("lost_track", topic=place.topic, partition=place.partition, age_s=seconds)
+
+
+def history_waits(error: BaseException, seconds: float) -> None:
+    """A pass over a partition's history was given up; another goes on where its last commit was."""
+    _log.warning("history_waits", error=error, wait_s=seconds)
+
+
 def replayed(place: Place, grants: int, offset: int) -> None:
-    """New grants on a partition have been given its history."""
+    """New grants on a partition have been given its history, and are live from this offset on."""
     _log.info("replayed", topic=place.topic, partition=place.partition, count=grants, offset=offset)
 
 

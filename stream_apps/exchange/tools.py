@@ -53,6 +53,10 @@ class Tools:
     hashed: KeyHash
     begins: Callable[[Sequence[Place]], Mapping[Place, int]]
     now_ms: Callable[[], int] = lambda: int(time.time() * 1000)
+    ends: Callable[[Sequence[Place]], Mapping[Place, int]] = lambda places: {}
+    """The offsets after the last record written; of those partitions for which that can be told."""
+    outage_s: int = 7 * 24 * 3600
+    """How old what is unread may get (BUS_TOLERATED_OUTAGE_S)."""
     stop_share: float = 0.5
     """A resource stops when more than this part of its records are faulty."""
     witness: Witness = field(default_factory=Witness)

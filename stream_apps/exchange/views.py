@@ -9,6 +9,7 @@ from typing import Any
 from infra.runtime.approvals import doubt
 from infra.runtime.registry import Registry
 from infra.runtime.signers import NOBODY, Signers
+from schemas.clock import start_of_day_ms
 from schemas.codec import ChangeDecoder, Codec, codec_for
 from schemas.contract import Contract
 from schemas.errors import ConfigError, PermanentError
@@ -28,6 +29,8 @@ class Lane:
     keys: ViewKeys
     codec: Codec
     shared: tuple[Any, ...]
+    starts_ms: int
+    """When its first day begins, milliseconds since 1970 UTC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +128,8 @@ class RuleBook:
         if version not in ring.secrets:
             return Withheld(grant, "key_retired" if version < ring.newest else "key_unknown")
         keys = derive_keys(ring, grant.grant.subscriber, grant.grant.id, version)
-        return Lane(grant, view, keys, codec_for(view.schema, grant.schema_id), _shared(view, keys))
+        starts = start_of_day_ms(grant.grant.valid.from_)
+        return Lane(grant, view, keys, codec_for(view.schema, grant.schema_id), _shared(view, keys), starts)
 
     def _decoder(self, contract: ContractInForce) -> ChangeDecoder:
         resource = contract.contract.id

@@ -7,6 +7,7 @@ time, is proven: it becomes a dead letter unseen.
 
 from __future__ import annotations
 
+import threading
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -29,7 +30,8 @@ ALONE = 100
 
 
 class Witness:
-    """Judges, and knows afterwards what it died of. One thread at a time: whoever holds the exchange's lock, or judges ahead for it."""
+    """Judges, and knows afterwards what it died of. Live units, what is judged ahead of them, and history take turns: there is
+    one page, and it names what is being judged. All else is for whoever holds the exchange's lock."""
 
     def __init__(
         self,
@@ -41,6 +43,7 @@ class Witness:
         self._flight = InFlight() if flight is None else flight
         self.known = Suspects() if known is None else known
         self._dies = dies
+        self._turn = threading.Lock()
         left = self._flight.found()
         self._flight.end()  # first: a death between these lines must not count twice
         if left is not None:
@@ -58,10 +61,23 @@ class Witness:
         *,
         history: bool = False,
     ) -> Judged:
-        """`judge.judge`, on record. A panic of native code, which is no `Exception`, leaves its trace as a death does. Errors do
-        not: they are ours, or another service's, and no proof against a record."""
+        """`judge.judge`, on record, when it is this one's turn. A panic of native code, which is no `Exception`, leaves its trace
+        as a death does. Errors do not: they are ours, or another service's, and no proof against a record."""
         if not messages:
             return judge(messages, rules, lanes, watch, at_ms, history=history)
+        with self._turn:
+            return self._judge(place, messages, rules, lanes, watch, at_ms, history)
+
+    def _judge(
+        self,
+        place: Place,
+        messages: Sequence[Any],
+        rules: Rules,
+        lanes: Sequence[Lane],
+        watch: GapWatch,
+        at_ms: int,
+        history: bool,
+    ) -> Judged:
         start, end = messages[0].offset(), messages[-1].offset() + 1
         case, apart = self.known.of(place, history), None
         if case is not None and case.touches(start, end):

@@ -1,7 +1,7 @@
 """The exchange itself: owns partitions, turns units into transactions, confirms policy epochs.
 
 Threads: the agent's brings units (`handle`), the poll thread assignments (`assigned`, `revoked`), the policy thread looks
-after what is due (`turn`), the replay thread brings history (`replay.py`). One lock makes one transaction of one policy
+after what is due (`turn`), the replay thread gives new grants their history (`replay.py`, `backfill.py`). One lock makes one transaction of one policy
 epoch out of whatever they do; whoever holds it waits for nobody but Kafka.
 """
 
@@ -17,7 +17,7 @@ from immutables import Map
 
 from infra.runtime.signers import Signers
 from schemas.errors import TransientError
-from schemas.evidence import Stretch
+from schemas.evidence import CATCHING_UP, NOT_STARTED, OUTAGE, Stretch
 from schemas.ids import resource_of, source_topic
 from schemas.key_ring import KeyRing
 from schemas.policy_state import ContractInForce, PolicyState
@@ -30,7 +30,7 @@ from stream_apps.exchange.gaps import GapWatch
 from stream_apps.exchange.judge import Judged
 from stream_apps.exchange.marks import Mark, read_mark
 from stream_apps.exchange.outbox import Aborted, Output
-from stream_apps.exchange.standing import Standing
+from stream_apps.exchange.standing import TOLERATED, Standing
 from stream_apps.exchange.tools import Policy, Tools
 from stream_apps.exchange.views import Lane, Rules
 from stream_apps.transport.unit import Committed, Feed, Place, Slice, Unit
@@ -89,14 +89,29 @@ class Exchange:
         marks = {p: read_mark(c.metadata) if c.offset is not None else Mark() for p, c in places.items()}
         state = self.policy.at_end(max((m.epoch for m in marks.values()), default=-1))
         begins = self.tools.begins([p for p, c in places.items() if c.offset is None])
+        ends = self._ends_of_old(marks)
         with self.lock:
             for place, said in places.items():
                 if said.offset is None:
-                    self.owned[place] = Standing(begins[place], Mark(live=state.epoch), begins[place])
+                    since = self.tools.now_ms() // 1000
+                    self.owned[place] = Standing(begins[place], Mark(live=state.epoch, since=since), begins[place])
                 else:
-                    self.owned[place] = Standing(said.offset, marks[place])
+                    self.owned[place] = Standing(
+                        said.offset, self._still_young(marks[place], said.offset, ends.get(place))
+                    )
             telemetry.assigned(list(places), len(self.owned))
             return {place: self.owned[place].next for place in places}
+
+    def _ends_of_old(self, marks: Mapping[Place, Mark]) -> Mapping[Place, int]:
+        """Where partitions end that were left alone for long: if nothing was written there, nothing can be lost."""
+        limit = self.tools.now_ms() / 1000 - self.tools.outage_s * TOLERATED
+        old = [place for place, mark in marks.items() if 0 < mark.since < limit]
+        return self.tools.ends(old) if old else {}
+
+    def _still_young(self, mark: Mark, offset: int, end: int | None) -> Mark:
+        """Of a mark without a time (an earlier version's) it is not known; it is taken for one of now."""
+        nothing_unread = end is not None and end <= offset
+        return replace(mark, since=self.tools.now_ms() // 1000) if nothing_unread or not mark.since else mark
 
     def revoked(self, places: Sequence[Place]) -> None:
         """See `Owner`."""
@@ -184,7 +199,7 @@ class Exchange:
         return self.tools.witness.judge(part.place, part.messages, basis.rules, basis.lanes, watch, at_ms)
 
     def _continues(self, unit: Unit) -> None:
-        """Each partition goes on exactly where its last commit ended, and none has history to catch up on."""
+        """Each partition goes on exactly where its last commit ended."""
         for part in unit.slices:
             standing = self.owned.get(part.place)
             if standing is None or standing.next != part.start:
@@ -194,10 +209,11 @@ class Exchange:
         place, standing, resource = part.place, self.owned[part.place], resource_of(part.place.topic)
         try:
             rules = self.tools.book.rules(state, resource)
-            standing.mark = standing.settled(state.epoch)
-            lanes, withheld = self.writable(rules)
-            if standing.pending(lanes):
-                raise NotNow(place, "replay")
+            standing.mark = self._reading_on(place, standing, standing.settled(state.epoch), at_ms)
+            writable, withheld = self.writable(rules, at_ms)
+            apart = standing.apart(writable)
+            withheld |= apart
+            lanes = [v for v in writable if v.grant.opened not in apart] if apart else writable
             basis = Basis(part.start, rules, lanes, self._gaps(standing.mark))
             made = self.ahead.take(part, basis, at_ms)
             result, at_ms = (made.result, made.at_ms) if made else (self._judge(part, basis, at_ms), at_ms)
@@ -205,16 +221,24 @@ class Exchange:
                 raise NotNow(place, "stopped")
             bounds = part.start, part.end
             work = self.work(place, bounds, part.messages, result, rules, withheld, standing.mark, state.epoch, at_ms)
-            return replace(work, basis=basis)
+            return replace(work, basis=basis, mark=_reached(work.mark, part, at_ms))
         except TransientError as error:
             raise NotNow(place, "retry", error) from error
 
-    def writable(self, rules: Rules) -> tuple[list[Lane], dict[int, str]]:
-        """The grants whose topics can be written, and the others by opening epoch with the reason."""
+    def _reading_on(self, place: Place, standing: Standing, mark: Mark, at_ms: int) -> Mark:
+        on = standing.reading_on(mark, at_ms // 1000, self.tools.outage_s)
+        if on.lost != mark.lost:
+            telemetry.lost_track(place, at_ms // 1000 - mark.since)
+        return on
+
+    def writable(self, rules: Rules, at_ms: int) -> tuple[list[Lane], dict[int, str]]:
+        """The grants that may be written at a moment, and the others by opening epoch with the reason. One whose first day
+        has not come is left out like one without a topic: on that day it is given the history."""
         gone = self.tools.topics.unusable([v.grant.topic for v in rules.lanes])
         withheld = {w.grant.opened: w.reason for w in rules.withheld}
+        withheld |= {v.grant.opened: NOT_STARTED for v in rules.lanes if v.starts_ms > at_ms}
         withheld |= {v.grant.opened: gone[v.grant.topic] for v in rules.lanes if v.grant.topic in gone}
-        return [v for v in rules.lanes if v.grant.topic not in gone], withheld
+        return [v for v in rules.lanes if v.grant.opened not in withheld], withheld
 
     def work(
         self,
@@ -236,7 +260,9 @@ class Exchange:
         outputs = [Output(topic, place.partition, entries) for topic, entries in result.entries.items()]
         if result.faults:
             outputs.append(letters(place, messages, result.faults, epoch, at_ms, self.tools.topics))
-        missed = frozenset(withheld) if result.records > result.tombstones else frozenset()
+        missed = frozenset(
+            o for o, why in withheld.items() if why not in (CATCHING_UP, OUTAGE) and result.records > result.tombstones
+        )
         grants = [v.grant for v in rules.lanes] + [w.grant for w in rules.withheld]
         names = {g.opened: g.grant.id for g in grants}
         mark = replace(mark, off=mark.off | missed).with_gaps(result.gaps)
@@ -352,3 +378,10 @@ class Exchange:
 
     def _breaker(self, resource: str) -> Breaker:
         return self._breakers.setdefault(resource, Breaker(self.tools.stop_share))
+
+
+def _reached(mark: Mark, part: Slice, at_ms: int) -> Mark:
+    """The mark once a slice was read: what follows its last record is younger than that (`outage`)."""
+    if not part.messages:
+        return mark
+    return replace(mark, since=max(mark.since, min(part.messages[-1].timestamp()[1], at_ms) // 1000))

@@ -1,79 +1,90 @@
-"""A replay of history is interrupted, by kill -9 and by a worker that freezes and comes back, and every record is counted."""
+"""A new grant is given its history while live records go on, and is interrupted: by kill -9, by workers that join and leave, by
+one that freezes and comes back. Every record in every grant's topic is compared with what it must be, in order."""
 
 from __future__ import annotations
 
 import os
 import signal
-from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from schemas.ids import grant_topic
+from infra.control import state
+from infra.control.histories import History, histories
+from infra.runtime.kafka import admin
 from stream_apps.exchange.marks import Replaying
 from tests.conftest import Cluster
-from tests.kit.exchange_lab import Lab, Worker, row, within
+from tests.kit.exchange_lab import Lab, Worker, within
+from tests.kit.lab_load import Load
 
-_HISTORY = 60_000
+_HISTORY = 40_000
+_SLOW = {"BUS_HISTORY_RATE": "8000"}
+"""So that what happens in mid-pass does."""
 
 
 @pytest.fixture
-def lab(cluster: Cluster, unique: str) -> Lab:
-    """A resource with a grant and a history, and nobody who exchanges."""
-    made = Lab(cluster.settings, unique)
-    made.apply()
-    made.open(1)
-    for first in range(0, _HISTORY, 20_000):
-        made.publish([("c", None, row(i)) for i in range(first, first + 20_000)])
-    return made
+def load(cluster: Cluster, unique: str) -> Load:
+    """A resource with two grants, the second of one district alone, and a history; nobody exchanges yet."""
+    lab = Lab(cluster.settings, unique)
+    return begun(lab)
 
 
-def test_a_replay_killed_twice_goes_on_where_it_was_and_doubles_nothing(lab: Lab, tmp_path: Path) -> None:
-    exchange = Worker(lab.settings, tmp_path / "worker.log", [f"{lab.word}-x"])
-    exchange.start()
-    try:
-        lab.settled(60)
-        lab.open(2)
-        reached = 0
-        for _ in range(2):
-            reached = in_mid_replay(lab, reached)
-            exchange.kill()
-            assert lab.committed()[1].replay is not None, "too late: the replay was over"
-            exchange.start()
-        lab.publish([("c", None, row(_HISTORY))])
-        lab.settled(60)
-    finally:
-        exchange.stop()
-    assert counted(lab, 2) == {f"k{i}".encode(): 1 for i in range(_HISTORY + 1)}
+@pytest.fixture
+def spread(cluster: Cluster, unique: str) -> Load:
+    """The same in four partitions."""
+    return begun(Lab(cluster.settings, unique, partitions=4))
 
 
-def test_a_worker_that_freezes_in_mid_replay_and_comes_back_writes_nothing_more(lab: Lab, tmp_path: Path) -> None:
-    frozen = Worker(lab.settings, tmp_path / "frozen.log", [f"{lab.word}-a"])
-    other = Worker(lab.settings, tmp_path / "other.log", [f"{lab.word}-b"])
-    frozen.start()
-    try:
-        lab.settled(60)
-        lab.open(2)
-        in_mid_replay(lab, 0)
-        os.kill(frozen.process.pid, signal.SIGSTOP)
-        assert lab.committed()[1].replay is not None, "too late: the replay was over"
-        other.start()
-        within(40, lambda: lab.committed()[1].transaction == f"bus.exchange.{lab.word}-b")
-        os.kill(frozen.process.pid, signal.SIGCONT)
-        lab.publish([("c", None, row(_HISTORY))])
-        lab.settled(60)
-    finally:
-        other.stop()
-        frozen.kill()
-    assert counted(lab, 2) == {f"k{i}".encode(): 1 for i in range(_HISTORY + 1)}
+def begun(lab: Lab) -> Load:
+    lab.apply()
+    lab.open(1)
+    lab.open(2, where="district = 'a'")
+    load = Load(lab)
+    for _ in range(_HISTORY // 10_000):
+        load.publish(10_000)
+    return load
 
 
-def in_mid_replay(lab: Lab, after: int) -> int:
-    """Wait until a replay has committed progress beyond an offset; that offset."""
+@pytest.fixture
+def workers(tmp_path: Path) -> Iterator[list[Worker]]:
+    """Those started by a test, gone afterwards."""
+    started: list[Worker] = []
+    yield started
+    for worker in started:
+        if worker.process.poll() is None:
+            worker.process.send_signal(signal.SIGCONT)
+        worker.kill()
+
+
+def started(load: Load, workers: list[Worker], folder: Path, name: str) -> Worker:
+    worker = Worker(load.lab.settings, folder / f"{name}.log", [f"{load.lab.word}-{name}"], _SLOW)
+    worker.start()
+    workers.append(worker)
+    return worker
+
+
+def opened_late(load: Load) -> None:
+    """Two grants like the first two; the third shares their pass, the fourth comes later."""
+    load.lab.open(3, where="district = 'a'")
+    load.lab.open(4)
+
+
+def counted(load: Load) -> None:
+    """Each grant has every record of its own exactly once and in order."""
+    load.lab.caught_up(3, 90)
+    load.lab.caught_up(4, 90)
+    load.lab.settled(90)
+    for n, district in ((1, None), (2, "a"), (3, "a"), (4, None)):
+        assert load.received(n) == load.expected(district), f"grant {n}"
+
+
+def in_mid_pass(load: Load, after: int) -> int:
+    """Wait until a pass has committed progress beyond an offset; that offset."""
     found: list[Replaying] = []
 
     def under_way() -> bool:
-        replay = lab.committed()[1].replay
+        replay = load.lab.committed()[1].replay
         if replay is not None and replay.at > after:
             found.append(replay)
         return bool(found)
@@ -82,6 +93,70 @@ def in_mid_replay(lab: Lab, after: int) -> int:
     return found[0].at
 
 
-def counted(lab: Lab, n: int) -> Counter[bytes]:
-    """Kafka keys in a grant's topic."""
-    return Counter(m.key() for m in lab.messages(grant_topic(f"{lab.word}.g.{n}", 1)))
+def test_a_pass_killed_twice_under_live_load_goes_on_where_it_was_and_doubles_nothing(
+    load: Load, workers: list[Worker], tmp_path: Path
+) -> None:
+    worker = started(load, workers, tmp_path, "x")
+    load.lab.settled(60)
+    with load.going_on():
+        opened_late(load)
+        reached = 0
+        for _ in range(2):
+            reached = in_mid_pass(load, reached)
+            worker.kill()
+            assert load.lab.committed()[1].replay is not None, "too late: the pass was over"
+            assert 0 < seen(load).done < seen(load).of
+            worker.start()
+        before = load.lab.committed()[0]
+        in_mid_pass(load, reached)
+        within(20, lambda: load.lab.committed()[0] > before)
+        assert load.lab.committed()[1].replay is not None, "live records went on only after the pass"
+        within(60, lambda: load.lab.committed()[1].replay is None)
+    counted(load)
+
+
+def seen(load: Load) -> History:
+    """How far the third grant has come, as `bus grants` tells it."""
+    settings = load.lab.settings
+    grant = state(settings).grants[f"{load.lab.word}.g.3"]
+    return histories(admin(settings), [grant])[grant.grant.id]
+
+
+def test_workers_that_join_and_leave_in_mid_pass_hand_it_over(
+    spread: Load, workers: list[Worker], tmp_path: Path
+) -> None:
+    started(spread, workers, tmp_path, "a")
+    spread.lab.settled(60)
+    with spread.going_on():
+        opened_late(spread)
+        in_mid_pass(spread, 0)
+        for name, killed in (("b", False), ("c", True), ("d", False)):
+            other = started(spread, workers, tmp_path, name)
+            within(40, lambda: f"bus.exchange.{spread.lab.word}-{name}" in owners(spread))  # noqa: B023 - called at once
+            if killed:
+                other.kill()
+            else:
+                assert other.stop() == 0
+    counted(spread)
+
+
+def owners(load: Load) -> set[str | None]:
+    """Who committed last, in each partition."""
+    return {load.lab.committed(p)[1].transaction for p in range(load.lab.partitions)}
+
+
+def test_a_worker_that_freezes_in_mid_pass_and_comes_back_writes_nothing_more(
+    load: Load, workers: list[Worker], tmp_path: Path
+) -> None:
+    frozen = started(load, workers, tmp_path, "a")
+    load.lab.settled(60)
+    with load.going_on():
+        opened_late(load)
+        in_mid_pass(load, 0)
+        os.kill(frozen.process.pid, signal.SIGSTOP)
+        assert load.lab.committed()[1].replay is not None, "too late: the pass was over"
+        started(load, workers, tmp_path, "b")
+        within(40, lambda: load.lab.committed()[1].transaction == f"bus.exchange.{load.lab.word}-b")
+        os.kill(frozen.process.pid, signal.SIGCONT)
+        within(60, lambda: load.lab.committed()[1].replay is None)
+    counted(load)

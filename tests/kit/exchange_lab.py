@@ -17,6 +17,7 @@ import pyarrow as pa
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, Producer, TopicPartition
 
 from infra.control import apply_contract, apply_grant
+from infra.control.listing import state
 from infra.runtime.kafka import admin, consumer_config, producer_config
 from infra.runtime.registry import Registry
 from infra.runtime.settings import Settings
@@ -181,6 +182,15 @@ class Lab:
         """Wait until every record is exchanged and no grant waits for history."""
         ends = {p: self.end(p) for p in range(self.partitions)}
         within(seconds, lambda: all(self._done(p, end) for p, end in ends.items()))
+
+    def caught_up(self, n: int, seconds: float = 60.0) -> None:
+        """Wait until a grant has the history, so that it gets what comes live."""
+        opened = state(self.settings).grants[f"{self.word}.g.{n}"].opened
+        within(seconds, lambda: all(self._is_live(p, opened) for p in range(self.partitions)))
+
+    def _is_live(self, partition: int, opened: int) -> bool:
+        mark = self.committed(partition)[1]
+        return mark.live >= opened and opened not in mark.off
 
     def _done(self, partition: int, end: int) -> bool:
         offset, mark, _ = self.committed(partition)

@@ -28,6 +28,7 @@ from infra.bus.bench import (
     recovery,
     register,
     revocation,
+    snapshot,
     soak,
 )
 from infra.bus.bench.delivery_postgresql import postgresql_store
@@ -174,6 +175,13 @@ def bench_control_plane(bench: Bench) -> dict[str, Any]:
     return {"register": found, "approvals": bulk, "reading": growth, "full": bench.full, **live}
 
 
+def bench_snapshot(bench: Bench) -> dict[str, Any]:
+    """A new grant is given two million records (the full load: ten) while another gets 200 events a second."""
+    records = 100_000 if bench.quick else 10_000_000 if bench.full else 2_000_000
+    with bench.cluster("snapshot") as settings:
+        return snapshot.measure(settings, records, bench.folder / "work", bench.say)
+
+
 def bench_recovery(bench: Bench) -> dict[str, Any]:
     """How long nothing is delivered after the exchange was killed, and after one broker of three was; every change counted."""
     folder, times = bench.folder / "work", 1 if bench.quick else 10
@@ -198,6 +206,7 @@ BENCHES: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "revocation-secured": bench_revocation_secured,
     "control-plane": bench_control_plane,
     "recovery": bench_recovery,
+    "snapshot": bench_snapshot,
 }
 
 

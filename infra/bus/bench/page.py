@@ -33,6 +33,8 @@ def write_page(folder: Path, path: Path) -> None:
     if "delivery" in found:
         parts.append(_delivery(found["delivery"]))
     parts += [_revocation(found[name]) for name in ("revocation", "revocation-secured") if name in found]
+    if "snapshot" in found:
+        parts.append(_snapshot(found["snapshot"]))
     if "control-plane" in found:
         parts.append(_control_plane(found["control-plane"]))
     if "recovery" in found:
@@ -145,6 +147,23 @@ def _delivery(found: dict[str, Any]) -> str:
         f"{s['ratio_sink']} | {s['ratio_deliverer']} |"
         for s in found["stores"]
     ]
+    return "\n".join([*lines, ""])
+
+
+def _snapshot(found: dict[str, Any]) -> str:
+    lines = [
+        f"## A new grant beside live load ({_machine(found)}, {found['records']:,} records of history, "
+        f"at most {found['history_rate']:,} a second, {found['live_events_per_second']} events/s live)",
+        "",
+        f"Caught up after {found['seconds']} s ({found['records_per_second']:,} records/s); "
+        f"{found['received']:,} of {found['published']:,} events in its topic. Milliseconds from publish acknowledged to "
+        "released, under the other grant:",
+        "",
+        "| new grant | p50 | p99 | max |",
+        "| --- | --- | --- | --- |",
+    ]
+    for name, key in (("none", "others_ms_without"), ("catching up", "others_ms_with")):
+        lines.append(f"| {name} | {found[key]['p50']} | {found[key]['p99']} | {found[key]['max']} |")
     return "\n".join([*lines, ""])
 
 

@@ -35,8 +35,8 @@ def add(app: typer.Typer, session: Session) -> None:
             False,
             "--full",
             help=say(
-                "The city's size where the usual is smaller: 1,000 live resources, 5,000 grants.",
-                "按全市规模测量: 1,000 个在线资源、5,000 项授权。",
+                "The city's size where the usual is smaller: 1,000 live resources, 5,000 grants, ten million records of history.",
+                "按全市规模测量: 1,000 个在线资源、5,000 项授权、一千万条历史数据。",
             ),
         ),
         minutes: float = typer.Option(60, "--minutes", min=5, help=say("Length of the soak.", "soak 的时长(分钟)。")),

@@ -179,6 +179,13 @@ def _revoke(session: Session, grants: list[str], reason: str, yes: bool) -> None
     show_fences(session, fences, alone=len(grants) == 1)
 
 
+def _history(session: Session, grant: Any) -> str:
+    if grant.history is None or grant.state != "active":
+        return ""
+    share = 100 * grant.history.done // max(grant.history.of, 1)
+    return session.say(f", history {share}%", f", 历史数据 {share}%")
+
+
 def _grants(session: Session, every: bool) -> None:
     from infra.control import list_grants
 
@@ -197,7 +204,7 @@ def _grants(session: Session, every: bool) -> None:
         [
             g.grant,
             g.generation,
-            states[g.state] + (f" ({g.end_reason})" if g.end_reason else ""),
+            states[g.state] + (f" ({g.end_reason})" if g.end_reason else _history(session, g)),
             g.subscriber,
             g.resource,
             f"{g.valid_from} / {g.valid_until}",

@@ -16,7 +16,7 @@ from infra.control.explaining.records import Records
 from infra.runtime.registry import Registry
 from infra.runtime.settings import Settings
 from schemas.errors import ConfigError
-from schemas.evidence import Stretch
+from schemas.evidence import CATCHING_UP, NOT_STARTED, Stretch
 from schemas.grant import MaskUse
 from schemas.ids import source_topic
 from schemas.key_ring import KeyRing
@@ -126,6 +126,8 @@ class Case:
         when["where"] = grant.grant.where
         when["masks"] = {path: _mask(use) for path, use in grant.grant.fields.items()}
         why = stretch.withheld.get(grant.grant.id)
+        if why in (CATCHING_UP, NOT_STARTED):
+            return self._fact(place, why, **when)
         about, verdicts = self._again(stretch, state)
         if why is not None or about is None or verdicts is None:
             return self._fact(place, "withheld", reason=why or "not_in_force", **when)

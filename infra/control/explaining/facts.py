@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from schemas.evidence import CATCHING_UP, NOT_STARTED
 from schemas.text import Text
 
 WORDS: Mapping[str, Text] = {
@@ -21,6 +22,14 @@ WORDS: Mapping[str, Text] = {
     "tombstone": Text("nothing to release: a tombstone, which follows the delete it belongs to", "墓碑记录, 无需放行"),
     "withheld": Text(
         "withheld: the grant was in force but nothing could be released under it", "已扣留: 授权有效但暂停放行"
+    ),
+    CATCHING_UP: Text(
+        "not released live: the grant was being given the history before it, and is given it as history",
+        "未实时放行: 该授权正在补发历史数据, 此记录随历史数据补发",
+    ),
+    NOT_STARTED: Text(
+        "not released then: the grant's first day had not come, on which it is given all there is",
+        "当时未放行: 授权尚未到生效日, 生效当日补发现有数据",
     ),
     "ended": Text("not released: the grant had ended", "未放行: 授权已终止"),
     "not_opened": Text("not released then: the grant had not been opened yet", "当时未放行: 授权尚未开通"),

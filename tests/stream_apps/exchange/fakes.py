@@ -40,6 +40,10 @@ class FakeMessage:
     at: int
     k: bytes
     v: bytes | None
+    ms: int = NOW
+
+    def timestamp(self) -> tuple[int, int]:
+        return 1, self.ms
 
     def value(self) -> bytes | None:
         return self.v
@@ -112,6 +116,31 @@ class FakeFeed:
 
     def fail(self, error: BaseException) -> None:
         raise AssertionError(error)
+
+
+@dataclass
+class FakeHistory:
+    """What a partition holds, from an offset on; what is appended to `log` is there at once."""
+
+    log: list[FakeMessage]
+    at: int = 0
+    late: int = 0
+    """Reads that find nothing yet."""
+    closed: bool = False
+
+    def read(self, most: int, until: int, seconds: float) -> tuple[list[Any], int]:
+        if self.late:
+            self.late -= 1
+            return [], self.at
+        found = [m for m in self.log if self.at <= m.at < until][:most]
+        self.at = found[-1].at + 1 if len(found) == most else until
+        return found, self.at
+
+    def ready(self, until: int, seconds: float) -> bool:
+        return not self.late
+
+    def close(self) -> None:
+        self.closed = True
 
 
 @dataclass

@@ -22,17 +22,17 @@ from schemas.errors import TransientError
 from schemas.ids import DEAD_LETTER_TOPIC
 from schemas.text import Text
 from stream_apps.exchange import judge as judging
+from stream_apps.exchange.backfill import Pass
 from stream_apps.exchange.gaps import GapWatch
 from stream_apps.exchange.inflight import NOBODY, InFlight, Judging
 from stream_apps.exchange.judge import Apart, judge
 from stream_apps.exchange.marks import Mark
-from stream_apps.exchange.replay import Replayer
 from stream_apps.exchange.suspects import Suspects
 from stream_apps.exchange.trial import Record, dies, in_force
 from stream_apps.exchange.witness import ALONE, Witness, witness
 from stream_apps.transport.unit import Place, Slice
 from tests.kit.poison import poisoned_by
-from tests.stream_apps.exchange.fakes import NOW, RING, Bench, FakeMessage, row
+from tests.stream_apps.exchange.fakes import NOW, RING, Bench, FakeHistory, FakeMessage, row
 
 PLACE = Place("src.p.r", 0)
 POISON = "poison"
@@ -190,12 +190,13 @@ def test_a_record_that_kills_in_the_history_is_isolated_there_and_found_without_
         late = life.bench.open("s.late")
         messages = records(life.bench, 3)
         standing = life.bench.exchange.owned[life.place]
-        replay = Replayer(life.bench.exchange, Settings(), lambda error: None)
+        opened = life.bench.policy.state.grants["s.late"].opened
+        run = Pass(life.bench.exchange, life.place, standing, frozenset([opened]), FakeHistory(messages), 0)
         if life_number < 2:
             with pytest.raises(Died):
-                replay._chunks(life.place, standing, messages, 6)  # type: ignore[arg-type]
+                run.step()
             life.end()
-    assert replay._chunks(life.place, standing, messages, 6)  # type: ignore[arg-type]
+    assert run.step()
     assert life.reasons() == [(3, "kills_worker")]
     assert life.bench.ops(late) == ["c", "c", "c", "d", None, "c", "c"]
     assert life.bench.ops(life.topic) == []
