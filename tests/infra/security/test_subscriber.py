@@ -57,6 +57,7 @@ def test_the_print_example_runs_with_credentials_from_the_environment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     city.publish(7)
+    bureau = city.cluster.settings  # before the environment names the department's credentials
     monkeypatch.setenv("BUS_CREDENTIALS", str(city.subscriber.credentials))
     monkeypatch.setenv("BUS_HOME", str(tmp_path))
     printed: list[tuple[object, ...]] = []
@@ -64,7 +65,7 @@ def test_the_print_example_runs_with_credentials_from_the_environment(
     def show(*words: object) -> None:
         printed.append(words)
         if len(printed) == 2:
-            revoke(city.cluster.settings, city.grant)
+            revoke(bureau, city.grant)
 
     monkeypatch.setattr(print_changes, "print", show, raising=False)
     print_changes.main(city.grant)
