@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 from consumers.ledger import Ledger
 from consumers.position import Position
@@ -36,10 +37,10 @@ class Acknowledged:
         with self._lock:
             self._check()
             position, now = received.position, self._acknowledged
-            if now is not None and now.generation > position.generation:
+            if now is not None and now.copy > position.copy:
                 return  # the copy it belonged to has been replaced
-            if now is None or now.generation < position.generation:
-                now = Position(position.grant, position.generation, position.topic_id, (0,) * len(position.offsets))
+            if now is None or now.copy < position.copy:
+                now = replace(position, offsets=(0,) * len(position.offsets))
             if isinstance(received, Event):
                 partition = received.place.partition
                 now = now.past(partition, position.offsets[partition])

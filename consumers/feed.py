@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Literal
 
 from consumers import gaps
+from consumers.absence import AwayTooLong
 from consumers.chunk import Chunk, Chunks
 from consumers.control import GrantWatch
 from consumers.grant_reader import GrantEnd, GrantReader
@@ -114,13 +115,16 @@ class Feed:
         with reader:
             try:
                 yield from self._generation(reader)
+            except AwayTooLong as error:
+                _log.warning("grant %s: %s", self._grant, error)
+                self._at, self._why = None, "rebuilt"
             except OutOfRange as error:
                 raise gaps.no_longer(error) from error
 
     def _generation(self, reader: GrantReader) -> Iterator[Chunk]:
         started = self._begin(reader)
         assert self._at is not None
-        reader.start(dict(enumerate(self._at.offsets)))
+        reader.start(dict(enumerate(self._at.offsets)), self._at.since_ms)
         if started is not None:
             yield [started]
         made = Chunks(self._at, self._acknowledge)
@@ -157,7 +161,7 @@ class Feed:
                 raise gaps.made_anew(origin)
             return None
         reason = self._why if at is None else _succession(at.generation, reader.grant)
-        self._at = Position.beginning(self._grant, origin)
+        self._at = Position.beginning(self._grant, origin, time.time_ns() // 1_000_000)
         fields = {c.field: c.title for c in reader.view.columns}
         return GenerationStarted(self._grant, origin.generation, reason, fields, self._at, self._acknowledge)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from consumers.events import Place, Row
@@ -47,8 +47,7 @@ class Event:
     @property
     def position(self) -> Position:
         """Where to read on once this event, and all that were handed out before it, are done with."""
-        begin = self._begin
-        return Position(begin.grant, begin.generation, begin.topic_id, self._offsets)
+        return replace(self._begin, offsets=self._offsets)
 
     def acknowledge(self) -> None:
         """You are done with it and with everything before it in its partition; after a restart none of that comes again."""
@@ -60,7 +59,8 @@ class GenerationStarted:
     """What follows is everything there is, from the first row on: empty your copy, then fill it.
 
     reason   first: nothing had been acknowledged so far; amended: the grant was changed, its fields may be others; resumed: it
-             goes on after a suspension; rebuilt: you asked for the beginning
+             goes on after a suspension; rebuilt: you asked for the beginning, or were away for so long that
+             deletes may be missing from what is left
     fields   the released fields with their titles, the key's first
     position, acknowledge: as an event's. Until it or an event after it is acknowledged, a restart begins here again.
     """
