@@ -54,8 +54,8 @@ def _written(column: Column, array: Any) -> Any:
 
 
 def _from_python(column: Column, plain: list[Any]) -> Any:
-    convert = CONVERT.get(column.kind, str)
-    made = [None if v is None else _text(convert(v)) for v in plain]
+    convert = CONVERT.get(column.kind)
+    made = [None if v is None else _text(convert(v) if convert else v) for v in plain]
     return _without_nul(pa.array(made, pa.string()))
 
 
