@@ -15,6 +15,7 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from python_calamine import CalamineWorkbook
@@ -140,6 +141,8 @@ ACTING = [
     "\r=1",
     "\n=1",
     "＝1+1",
+    " =1+1",
+    "\u3000@SUM(A1)",
     '=HYPERLINK("http://x")',
     "{=1}",
 ]
@@ -173,6 +176,21 @@ def test_a_text_that_could_be_a_formula_is_text_even_after_csv(path: Path) -> No
     assert "<f>" not in written
     assert "<hyperlink" not in written
     assert 'quotePrefix="1"' in written
+
+
+@pytest.mark.parametrize(
+    "text", ["a\0b", "\x01", "x\x0by", "a\rb", "\x7f\x85", " lead", "trail \n", '<&>"]]>', "_x0000_", "\u202e甲"]
+)
+def test_characters_that_xml_lacks_come_back_as_they_were(path: Path, text: str) -> None:
+    filled(path, a_view(), {"name": text})
+    assert sheet(path, "数据")[1][1] == text
+
+
+@pytest.mark.parametrize("text", ["\ufffe", "\uffff"])
+def test_characters_that_are_none_do_not_break_the_workbook(path: Path, text: str) -> None:
+    filled(path, a_view(), {"name": text})
+    with zipfile.ZipFile(path) as parts:
+        ElementTree.fromstring(parts.read("xl/worksheets/sheet2.xml"))
 
 
 def by_key(many: int) -> list[int]:
