@@ -510,6 +510,29 @@ def test_a_receiver_that_never_answers_is_given_up_at_the_deadline(receiver: Rec
     sink.close()
 
 
+def test_the_body_of_an_answer_is_not_waited_for(sink: WebhookSink, receiver: Receiver) -> None:
+    sink.open(a_view())
+    over, in_time = threading.Event(), []
+
+    def promise(handler: Any) -> None:
+        handler.apply()
+        handler.send_response(200)
+        handler.send_header("content-length", "10")
+        handler.end_headers()
+        handler.close_connection = True
+        in_time.append(over.wait(4.5))
+
+    receiver.next_answers.append(promise)
+    assert sink.write(three()).upserted == 3  # its deadline is after 5 s
+    over.set()
+    deadline = time.monotonic() + 10
+    while not in_time:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert in_time == [True]
+    assert keys(receiver) == {"0", "1", "2"}
+
+
 def test_an_answer_that_is_not_http_is_tried_again(sink: WebhookSink, receiver: Receiver) -> None:
     def babble(handler: Any) -> None:
         handler.wfile.write(b"SSH-2.0-hello\r\n\r\n")
