@@ -9,12 +9,15 @@ import io
 import json
 import os
 import stat
+import subprocess
+import sys
 import zipfile
 from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from python_calamine import CalamineWorkbook
@@ -140,6 +143,8 @@ ACTING = [
     "\r=1",
     "\n=1",
     "＝1+1",
+    " =1+1",
+    "\u3000@SUM(A1)",
     '=HYPERLINK("http://x")',
     "{=1}",
 ]
@@ -173,6 +178,21 @@ def test_a_text_that_could_be_a_formula_is_text_even_after_csv(path: Path) -> No
     assert "<f>" not in written
     assert "<hyperlink" not in written
     assert 'quotePrefix="1"' in written
+
+
+@pytest.mark.parametrize(
+    "text", ["a\0b", "\x01", "x\x0by", "a\rb", "\x7f\x85", " lead", "trail \n", '<&>"]]>', "_x0000_", "\u202e甲"]
+)
+def test_characters_that_xml_lacks_come_back_as_they_were(path: Path, text: str) -> None:
+    filled(path, a_view(), {"name": text})
+    assert sheet(path, "数据")[1][1] == text
+
+
+@pytest.mark.parametrize("text", ["\ufffe", "\uffff"])
+def test_characters_that_are_none_do_not_break_the_workbook(path: Path, text: str) -> None:
+    filled(path, a_view(), {"name": text})
+    with zipfile.ZipFile(path) as parts:
+        ElementTree.fromstring(parts.read("xl/worksheets/sheet2.xml"))
 
 
 def by_key(many: int) -> list[int]:
@@ -352,3 +372,38 @@ def test_drafts_are_made_beside_the_workbook_and_nowhere_else(path: Path, monkey
     filled(path, a_view(), *({"name": json.dumps(n)} for n in range(50)))
     assert os.listdir(elsewhere) == []  # noqa: PTH208 - what is there, not paths
     assert Decimal(len(sheet(path, "数据"))) == 51
+
+
+CHILD = """
+import resource, sys
+from pathlib import Path
+from consumers.sinks.excel.settings import ExcelSettings
+from consumers.sinks.excel.sink import ExcelSink
+from schemas.errors import TransientError
+from tests.kit.sink_conformance import a_view
+sink = ExcelSink(ExcelSettings(path=Path(sys.argv[1])))
+sink.open(a_view())
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
+try:
+    sink.tend(ending=True)
+except TransientError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("room", [200, 3_000, 12_000])
+def test_a_disk_without_room_is_transient_and_leaves_the_old_workbook_and_no_draft(path: Path, room: int) -> None:
+    filled(path, a_view(), {"name": "甲"})
+    sink = ExcelSink(ExcelSettings(path=path))
+    sink.open(a_view())
+    sink.write(batch(*(event("c", f"x{n}", n, {"name": os.urandom(40).hex()}) for n in range(1, 400)), start=1))
+    # in a process of its own: a file that may not grow is its limit's, and XlsxWriter leaves its own to the collector
+    child = subprocess.run(
+        [sys.executable, "-c", CHILD, str(path), str(room)], capture_output=True, text=True, check=True
+    )
+    assert "workbook cannot be written: File too large" in child.stdout
+    assert len(sheet(path, "数据")) == 2
+    assert list(path.parent.glob(".*")) == []
+    sink.tend(ending=True)
+    sink.close()
+    assert len(sheet(path, "数据")) == 401

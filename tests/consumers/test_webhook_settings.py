@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from pathlib import Path
 from typing import Any
 
@@ -123,3 +124,14 @@ def test_in_clear_nothing_leaves_the_machine_whatever_the_name_resolves_to() -> 
     assert not refused("127.0.0.1", **local)
     assert refused("10.1.2.3", **local)
     assert refused("10.1.2.3", **local, networks=["10.0.0.0/8"])
+
+
+def test_the_settings_on_the_page_are_settings(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "consumers" / "sinks" / "webhook" / "README.md").read_text()
+    file = tmp_path / "hook.yaml"
+    file.write_text(page.split("```yaml\n")[1].split("```")[0])
+    assert load_settings(file).host == "hooks.shuiwu.example"
+    table = page.split("| key | default | meaning |")[1].split("\n\n")[0]
+    named = {name for row in table.splitlines()[2:] for name in re.findall(r"\w+", row.split("|")[1])}
+    unnamed = set(WebhookSettings.model_fields) - named
+    assert unnamed == {"url", "hosts", "secret_file", "secret_env", "undeliverable"}  # these are in the file above it

@@ -10,6 +10,7 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import Any
 import pytest
 
 from consumers.catalogue import sink_for
-from consumers.events import Place, Tombstone
+from consumers.events import Batch, Place, Step, Tombstone
 from consumers.sink import RetryLater, Sink, Zombie
 from consumers.sinks.webhook.letters import letters
 from consumers.sinks.webhook.settings import load_settings
@@ -469,3 +470,95 @@ def test_the_example_program_serves_and_refuses_a_wrong_signature(tmp_path: Path
 def listening(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_two_deliverers_of_one_state_cannot_cut_the_same_offsets_differently(
+    sink: WebhookSink, file: Path, receiver: Receiver
+) -> None:
+    sink.open(a_view())
+    other = WebhookSink(load_settings(file))
+    other.open(a_view())
+    receiver.next_answers.append(answer(500))
+    with pytest.raises(TransientError):
+        other.write(batch(event("c", "0", 0), event("c", "1", 1)))
+    before = len(receiver.seen)
+    with pytest.raises(Zombie):
+        sink.write(batch(event("c", "0", 0)))
+    assert len(receiver.seen) == before
+    other.close()
+
+
+def test_a_deliverer_that_was_replaced_sends_nothing(sink: WebhookSink, file: Path, receiver: Receiver) -> None:
+    sink.open(a_view())
+    successor = WebhookSink(load_settings(file))
+    successor.open(a_view(), rebuild=True)
+    before = len(receiver.seen)
+    with pytest.raises(Zombie):
+        sink.write(three())
+    assert len(receiver.seen) == before
+    successor.close()
+
+
+def test_a_receiver_that_never_answers_is_given_up_at_the_deadline(receiver: Receiver, tmp_path: Path) -> None:
+    sink = WebhookSink(load_settings(receiver.settings_file(tmp_path / "x.yaml", timeout_s=0.3)))
+    sink.open(a_view())
+    over = threading.Event()
+    receiver.next_answers.append(lambda handler: over.wait(30))
+    with pytest.raises(TransientError, match="timeout"):
+        sink.write(three())
+    over.set()
+    sink.close()
+
+
+def test_the_body_of_an_answer_is_not_waited_for(sink: WebhookSink, receiver: Receiver) -> None:
+    sink.open(a_view())
+    over, in_time = threading.Event(), []
+
+    def promise(handler: Any) -> None:
+        handler.apply()
+        handler.send_response(200)
+        handler.send_header("content-length", "10")
+        handler.end_headers()
+        handler.close_connection = True
+        in_time.append(over.wait(4.5))
+
+    receiver.next_answers.append(promise)
+    assert sink.write(three()).upserted == 3  # its deadline is after 5 s
+    over.set()
+    deadline = time.monotonic() + 10
+    while not in_time:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert in_time == [True]
+    assert keys(receiver) == {"0", "1", "2"}
+
+
+def test_an_answer_that_is_not_http_is_tried_again(sink: WebhookSink, receiver: Receiver) -> None:
+    def babble(handler: Any) -> None:
+        handler.wfile.write(b"SSH-2.0-hello\r\n\r\n")
+        handler.close_connection = True
+
+    sink.open(a_view())
+    receiver.next_answers.append(babble)
+    with pytest.raises(TransientError, match="connection-lost"):
+        sink.write(three())
+
+
+@pytest.mark.parametrize("limit", [{"batch_events": 3}, {"batch_bytes": 1_000}])
+def test_a_batch_is_cut_within_the_limits_and_in_order(
+    receiver: Receiver, tmp_path: Path, limit: dict[str, int]
+) -> None:
+    sink = WebhookSink(load_settings(receiver.settings_file(tmp_path / "x.yaml", **limit)))
+    sink.open(a_view(partitions=2))
+    records = [event("c", f"{p}{n}", n, {"name": "名" * 40}, partition=p) for n in range(8) for p in (0, 1)]
+    sink.write(Batch(records, {0: Step(0, 8, 8), 1: Step(0, 8, 8)}))
+    sink.close()
+    data = [s.message["data"] for s in receiver.seen[1:]]
+    assert len(data) == 6 if "batch_events" in limit else len(data) > 4
+    for partition in (0, 1):
+        own = [d for d in data if d["partition"] == partition]
+        assert [e["place"]["offset"] for d in own for e in d["events"]] == list(range(8))
+        assert [d["first"] for d in own] == [0, *(d["next"] for d in own[:-1])]
+        assert own[-1]["next"] == 8
+    sizes = [len(json.dumps(d["events"], ensure_ascii=False).encode()) for d in data]
+    assert max(sizes) < 2_000

@@ -24,13 +24,15 @@ _EXACT_DIGITS = 15
 _FIRST_DAY = dt.date(1900, 3, 1)
 """Before it Excel counts a day that never was, or knows no dates."""
 _ACTING = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_SPACES = " \u00a0\u3000"
+"""Some programs skip them when they read CSV."""
 _ONLY_SIGNED = re.compile(r"[+-]?[0-9 ().-]*")
 """Telephone numbers and the like: nothing that acts, and nobody's number should begin with an apostrophe."""
 
 
 def harmless(text: str) -> str:
     """`text`, with `'` before it if a spreadsheet might take it for a formula once it went through CSV."""
-    acts = text.startswith(_ACTING) and not _ONLY_SIGNED.fullmatch(text)
+    acts = text.lstrip(_SPACES).startswith(_ACTING) and not _ONLY_SIGNED.fullmatch(text)
     return "'" + text if acts else text
 
 

@@ -19,7 +19,9 @@ from schemas.reading_words import of_system
 from schemas.text import Text
 
 READ_OF_AN_ANSWER = 65_536
-"""Bytes of an answer's body that are read, and dropped, so that its connection can be used again."""
+"""Bytes of an answer's body that are read, and dropped, so that its connection can be used again,"""
+DRAIN_S = 1.0
+"""if they come within so much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,7 @@ class Poster:
     def _judged(self, response: httpcore.Response) -> Failure | None:
         status = response.status
         if 200 <= status < 300:
+            self._network.deadline = min(self._network.deadline, time.monotonic() + DRAIN_S)
             _drop(response)
             return None
         if status == 410:
