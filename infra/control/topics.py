@@ -23,11 +23,8 @@ from schemas.ids import (
     quarantine_topic,
     source_topic,
 )
+from schemas.outage import TOLERATED_MS
 from schemas.text import Text
-
-OUTAGE_MS = 7 * 24 * 3600 * 1000
-"""The longest absence after which a subscriber, or the exchange, can simply go on reading, unless BUS_TOLERATED_OUTAGE_S says
-otherwise."""
 
 RECORDS_MS = 3 * 366 * 24 * 3600 * 1000
 """Records of how data was handled are kept at least three years (政务数据共享条例 Art. 29)."""
@@ -58,7 +55,7 @@ class Wanted:
     config: Mapping[str, str]
 
 
-def of_resource(resource: str, partitions: int, outage_ms: int = OUTAGE_MS) -> list[Wanted]:
+def of_resource(resource: str, partitions: int, outage_ms: int = TOLERATED_MS) -> list[Wanted]:
     """Topics of a resource: its source, its quarantine, its publishers' positions; the dead letters and evidence all share.
 
     outage_ms   the longest absence of the exchange (BUS_TOLERATED_OUTAGE_S)
@@ -72,7 +69,7 @@ def of_resource(resource: str, partitions: int, outage_ms: int = OUTAGE_MS) -> l
     ]
 
 
-def of_grant(grant: str, generation: int, partitions: int, outage_ms: int = OUTAGE_MS) -> Wanted:
+def of_grant(grant: str, generation: int, partitions: int, outage_ms: int = TOLERATED_MS) -> Wanted:
     """Topic of one generation of a grant, with as many partitions as its source."""
     return Wanted(grant_topic(grant, generation), partitions, _compacted(outage_ms) | PURGEABLE)
 

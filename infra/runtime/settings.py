@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from schemas.errors import ConfigError
 from schemas.key_ring import Suite
+from schemas.outage import TOLERATED_MS
 from schemas.text import Text
 
 CREDENTIALS = "credentials"
@@ -84,10 +85,10 @@ class Settings(BaseSettings):
     """A file that `bus principal add` wrote (0600): addresses, user, password, certificate and department in one."""
     ssl_ca_pem: str | None = Field(default=None, repr=False)
     """Certificates of whom to trust, as text."""
-    tolerated_outage_s: Annotated[int, Field(ge=1)] = 7 * 24 * 3600
+    tolerated_outage_s: Annotated[int, Field(ge=1)] = TOLERATED_MS // 1000
     """Seconds that an exchange or a subscriber may be away and simply go on. Topics are made so that compaction takes nothing
-    younger away; after nine tenths of it the exchange withholds what it may have lost an end of, to be made anew. One value
-    for the whole bus; topics that are there already keep theirs."""
+    younger away; after nine tenths of it the exchange withholds what it may have lost an end of, to be made anew. Topics that
+    are there already keep theirs, and deliverers go by seven days: make it longer, or shorter in tests only."""
     history_rate: Annotated[int, Field(ge=1)] = 20_000
     """Records a second that an exchange worker reads again for new grants, all together, so that live records keep their time;
     more only where live ones come so fast that a new grant would never catch up."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from schemas.outage import TOLERATED_MS
 from schemas.policy_state import PolicyState
 from stream_apps.exchange.gaps import KeyHash
 from stream_apps.exchange.outbox import Output
@@ -55,7 +56,7 @@ class Tools:
     now_ms: Callable[[], int] = lambda: int(time.time() * 1000)
     ends: Callable[[Sequence[Place]], Mapping[Place, int]] = lambda places: {}
     """The offsets after the last record written; of those partitions for which that can be told."""
-    outage_s: int = 7 * 24 * 3600
+    outage_s: int = TOLERATED_MS // 1000
     """How old what is unread may get (BUS_TOLERATED_OUTAGE_S)."""
     stop_share: float = 0.5
     """A resource stops when more than this part of its records are faulty."""
