@@ -19,6 +19,7 @@ from infra.runtime.kafka import admin
 from infra.runtime.policy_log import ControlLog
 from infra.runtime.registry import Registry
 from infra.runtime.settings import Settings
+from infra.security.follow import follow
 from schemas.ids import grant_topic, subject
 from schemas.policy_log import GrantOpened
 from schemas.policy_state import GrantInForce, PolicyState
@@ -57,7 +58,10 @@ def rebuild(settings: Settings, *, now_ms: int, by: str, seen: PolicyState) -> t
             Ending(g, g.grant.resource, _partitions(log.state, g), epoch, unread(g, existing))
             for g, epoch in zip(old, epochs, strict=True)
         ]
-        fence_all(settings, endings, started=started, now_ms=now_ms, client=client, log=log)
+        try:
+            follow(settings, log.state)
+        finally:  # what ended has ended, whether or not the broker lets others in yet
+            fence_all(settings, endings, started=started, now_ms=now_ms, client=client, log=log)
     return tuple(
         GrantApplied(n.grant.id, "changed", n.generation, n.topic, n.schema_id, epoch)
         for n, epoch in zip(new, epochs, strict=True)

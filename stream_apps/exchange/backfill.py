@@ -26,9 +26,9 @@ from stream_apps.exchange import telemetry
 from stream_apps.exchange.ahead import MAX_AGE_MS, Basis, Judgement
 from stream_apps.exchange.evidence import written
 from stream_apps.exchange.gaps import GapWatch
-from stream_apps.exchange.marks import Mark, Replaying
+from stream_apps.exchange.marks import Replaying
 from stream_apps.exchange.standing import Standing, after_replay
-from stream_apps.exchange.worker import Exchange
+from stream_apps.exchange.worker import Exchange, Work
 from stream_apps.transport.unit import Place
 
 _WAIT_S = 0.1
@@ -164,35 +164,46 @@ class Pass:
         group = exchange.feed.group()
         if self._lost():
             return True
-        now, state, today = exchange.tools.now_ms(), exchange.policy.state, self._basis()
+        state, today = exchange.policy.state, self._basis()
         self._grants &= frozenset(v.grant.opened for v in today.lanes)
         if not today.lanes:
             exchange.commit([], {place: (standing.next, replace(standing.mark, replay=None))}, state.epoch, group)
             return True
-        if made is None or basis is None or not basis.same(today) or not 0 <= now - made.at_ms <= MAX_AGE_MS:
-            exchange.ahead.rest()
+        if made is None or basis is None or not basis.same(today) or self._old(made):
             made = self._judged(messages, today)
-        result = made.result
-        broken = frozenset(v.grant.opened for v in result.broken)
-        self._grants -= broken
-        if broken:
-            standing.history_retry_at = time.monotonic() + _BROKEN_S
-        over = at >= standing.next or not self._grants
-        mark = replace(standing.mark, replay=Replaying(self._grants, at))
-        if over:
-            mark = after_replay(standing.mark, self._grants, today.rules)
-        result.gaps |= standing.mark.gaps
-        begin, given = messages[0].offset() if messages else at, [v.grant.grant.id for v in today.lanes]
-        bounds = at if begin is None else begin, at
-        work = exchange.work(
-            place, bounds, messages, result, today.rules, {}, mark, state.epoch, made.at_ms, given
-        )  # fmt: skip
-        final: Mark = replace(work.mark, off=work.mark.off | broken)
-        exchange.commit([*work.outputs, written([work.evidence])], {place: (standing.next, final)}, state.epoch, group)
-        self.at = at
+        work = self._work(messages, at, today, made, state.epoch)
+        outputs = [*work.outputs, written([work.evidence])]
+        exchange.commit(outputs, {place: (standing.next, work.mark)}, state.epoch, group)
+        self.at, over = at, work.mark.replay is None
         exchange.tools.witness.known.passed(place, standing.next if over else at, history=True)
-        telemetry.judged_again(resource_of(place.topic), result)
-        telemetry.history_given(place, given, at - self._began, standing.next - at)
-        if over and self._grants:
-            telemetry.replayed(place, len(self._grants), at)
+        self._tell(work, over)
         return over
+
+    def _old(self, made: Judgement) -> bool:
+        return not 0 <= self._exchange.tools.now_ms() - made.at_ms <= MAX_AGE_MS
+
+    def _work(self, messages: Sequence[Message], at: int, on: Basis, made: Judgement, epoch: int) -> Work:
+        """What is to be written, with the mark after it: that of the switch, if this reaches the group's position."""
+        standing, result = self._standing, made.result
+        broken = frozenset(v.grant.opened for v in result.broken)
+        if broken:
+            self._grants -= broken
+            standing.history_retry_at = time.monotonic() + _BROKEN_S
+        if at >= standing.next or not self._grants:
+            mark = after_replay(standing.mark, self._grants, on.rules)
+        else:
+            mark = replace(standing.mark, replay=Replaying(self._grants, at))
+        result.gaps |= standing.mark.gaps
+        begin = messages[0].offset() if messages else None
+        bounds, given = (at if begin is None else begin, at), [v.grant.grant.id for v in on.lanes]
+        work = self._exchange.work(
+            self._place, bounds, messages, result, on.rules, {}, mark, epoch, made.at_ms, given
+        )  # fmt: skip
+        return replace(work, mark=replace(work.mark, off=work.mark.off | broken))
+
+    def _tell(self, work: Work, over: bool) -> None:
+        place, given = self._place, work.evidence.history or ()
+        telemetry.judged_again(resource_of(place.topic), work.judged)
+        telemetry.history_given(place, given, self.at - self._began, self._standing.next - self.at)
+        if over and self._grants:
+            telemetry.replayed(place, len(self._grants), self.at)

@@ -2,59 +2,47 @@
 
 A source topic is compacted, but takes nothing away that is younger than BUS_TOLERATED_OUTAGE_S. So a mark says since when
 (`Mark.since`) all that is still unread was written. Of the record read last that is its own time, since those after it are
-younger; of a partition read to its end it is the moment it was seen to be. Who reads on later than nine tenths of the outage
-after it may miss that a row left a filter, or was deleted: those grants that were live have lost track
-(`Mark.lost`). They are withheld, and `bus controller` makes them anew as their next generation, with a snapshot.
+younger; of a partition read to its end it is the moment it was seen to be (`idle`). Who reads on later than nine tenths of
+the outage after it may miss that a row left a filter, or was deleted: those grants that were live have lost track (`Mark.lost`).
+They are withheld, and `bus controller` makes them anew as their next generation, with a snapshot.
 """
 
 from __future__ import annotations
 
-import time
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
-from schemas.errors import TransientError
 from stream_apps.exchange import telemetry
-from stream_apps.exchange.outbox import Aborted
-from stream_apps.exchange.worker import Exchange
-from stream_apps.transport.unit import Place
+from stream_apps.exchange.marks import Mark
+from stream_apps.exchange.standing import Standing
+from stream_apps.exchange.tools import Tools
+from stream_apps.transport.unit import Committed, Place, Slice
 
-_REFRESHES, _LONGEST_S = 8, 3_600.0
+TOLERATED = 0.9
+"""Of the outage that topics are made for: clocks differ, and compaction does not wait."""
 
 
-class Idle:
-    """Keeps the marks of partitions young in which nothing happens: an eighth of the outage after the last time it says so
-    again, if the partition's end shows that nothing was written. One thread calls `turn`."""
+def found(marks: Mapping[Place, Mark], places: Mapping[Place, Committed], tools: Tools) -> Mapping[Place, Mark]:
+    """The marks as a new owner takes them. A partition in which nothing was written since has lost nothing, however old its
+    mark. Of a mark without a time (an earlier version's) it is not known; it is taken for one of now. TransientError."""
+    now = tools.now_ms() // 1000
+    old = [p for p, mark in marks.items() if 0 < mark.since < now - tools.outage_s * TOLERATED]
+    ends = tools.ends(old) if old else {}
+    idle = {p for p, end in ends.items() if end <= (places[p].offset or 0)}
+    return {p: replace(m, since=now) if p in idle or not m.since else m for p, m in marks.items()}
 
-    def __init__(self, exchange: Exchange) -> None:
-        self._exchange = exchange
-        self._every_s = min(exchange.tools.outage_s / _REFRESHES / 2, _LONGEST_S)
-        self._at = time.monotonic() + self._every_s
 
-    def turn(self) -> None:
-        """Look, if it is time."""
-        if time.monotonic() < self._at:
-            return
-        self._at = time.monotonic() + self._every_s
-        exchange, now = self._exchange, self._exchange.tools.now_ms() // 1000
-        limit = exchange.tools.outage_s / _REFRESHES
-        with exchange.lock:
-            aging = [p for p, s in exchange.owned.items() if s.announced and now - s.mark.since > limit]
-        try:
-            ends = exchange.tools.ends(aging) if aging else {}
-        except TransientError:
-            return  # the next turn asks again, long before it matters
-        with exchange.lock:
-            marks = {p: replace(exchange.owned[p].mark, since=now) for p in aging if self._read_to(p, ends)}
-            group = exchange.feed.group()
-            if not marks or group is None:
-                return
-            offsets = {p: (exchange.owned[p].next, mark) for p, mark in marks.items()}
-            try:
-                exchange.commit([], offsets, exchange.policy.state.epoch, group)
-            except Aborted as abort:
-                telemetry.aborted(abort.reason)
+def reading_on(place: Place, standing: Standing, mark: Mark, now_s: int, outage_s: int) -> Mark:
+    """The mark under which records are read on now: after too long, the grants live so far are lost."""
+    age = now_s - mark.since
+    if standing.next <= standing.begin or age <= outage_s * TOLERATED:
+        return mark
+    telemetry.lost_track(place, age)
+    return replace(mark, lost=max(mark.lost, mark.live), since=now_s)
 
-    def _read_to(self, place: Place, ends: Any) -> bool:
-        standing = self._exchange.owned.get(place)
-        return standing is not None and place in ends and ends[place] <= standing.next
+
+def reached(mark: Mark, part: Slice, at_ms: int) -> Mark:
+    """The mark once a slice was read: what follows its last record is younger than that."""
+    if not part.messages:
+        return mark
+    return replace(mark, since=max(mark.since, min(part.messages[-1].timestamp()[1], at_ms) // 1000))

@@ -17,8 +17,8 @@ from schemas.ids import resource_of
 from stream_apps.exchange import telemetry
 from stream_apps.exchange.backfill import Pass, Records
 from stream_apps.exchange.history import History
+from stream_apps.exchange.idle import Idle
 from stream_apps.exchange.marks import MAX_OFF, Replaying
-from stream_apps.exchange.outage import Idle
 from stream_apps.exchange.outbox import Aborted
 from stream_apps.exchange.standing import Standing
 from stream_apps.exchange.worker import Exchange

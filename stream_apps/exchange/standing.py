@@ -9,9 +9,6 @@ from schemas.evidence import CATCHING_UP, OUTAGE
 from stream_apps.exchange.marks import Mark
 from stream_apps.exchange.views import Lane, Rules
 
-TOLERATED = 0.9
-"""Of the outage that topics are made for: clocks differ, and compaction does not wait."""
-
 
 @dataclass(slots=True)
 class Standing:
@@ -42,12 +39,6 @@ class Standing:
         """By opening epoch, those grants that live units leave out here, and why."""
         lost = {v.grant.opened: OUTAGE for v in lanes if v.grant.opened <= self.mark.lost}
         return lost | {v.grant.opened: CATCHING_UP for v in self.pending(lanes)}
-
-    def reading_on(self, mark: Mark, now_s: int, outage_s: int) -> Mark:
-        """The mark under which records are read on now. See `outage`: after too long, the grants live so far are lost."""
-        if self.next <= self.begin or now_s - mark.since <= outage_s * TOLERATED:
-            return mark
-        return replace(mark, lost=max(mark.lost, mark.live), since=now_s)
 
     def settled(self, epoch: int) -> Mark:
         """The mark where there is no history: whatever is in force is live."""

@@ -29,8 +29,9 @@ from stream_apps.exchange.evidence import check_topic, stretch, written
 from stream_apps.exchange.gaps import GapWatch
 from stream_apps.exchange.judge import Judged
 from stream_apps.exchange.marks import Mark, read_mark
+from stream_apps.exchange.outage import found, reached, reading_on
 from stream_apps.exchange.outbox import Aborted, Output
-from stream_apps.exchange.standing import TOLERATED, Standing
+from stream_apps.exchange.standing import Standing
 from stream_apps.exchange.tools import Policy, Tools
 from stream_apps.exchange.views import Lane, Rules
 from stream_apps.transport.unit import Committed, Feed, Place, Slice, Unit
@@ -86,32 +87,19 @@ class Exchange:
 
     def assigned(self, places: Mapping[Place, Committed]) -> Mapping[Place, int]:
         """See `Owner`. The control log is read to its end, and at least to what the last owners knew."""
-        marks = {p: read_mark(c.metadata) if c.offset is not None else Mark() for p, c in places.items()}
-        state = self.policy.at_end(max((m.epoch for m in marks.values()), default=-1))
+        said = {p: read_mark(c.metadata) if c.offset is not None else Mark() for p, c in places.items()}
+        state = self.policy.at_end(max((m.epoch for m in said.values()), default=-1))
         begins = self.tools.begins([p for p, c in places.items() if c.offset is None])
-        ends = self._ends_of_old(marks)
+        marks = found(said, places, self.tools)
         with self.lock:
-            for place, said in places.items():
-                if said.offset is None:
-                    since = self.tools.now_ms() // 1000
-                    self.owned[place] = Standing(begins[place], Mark(live=state.epoch, since=since), begins[place])
+            for place, committed in places.items():
+                if committed.offset is None:
+                    mark = replace(marks[place], live=state.epoch)
+                    self.owned[place] = Standing(begins[place], mark, begins[place])
                 else:
-                    self.owned[place] = Standing(
-                        said.offset, self._still_young(marks[place], said.offset, ends.get(place))
-                    )
+                    self.owned[place] = Standing(committed.offset, marks[place])
             telemetry.assigned(list(places), len(self.owned))
             return {place: self.owned[place].next for place in places}
-
-    def _ends_of_old(self, marks: Mapping[Place, Mark]) -> Mapping[Place, int]:
-        """Where partitions end that were left alone for long: if nothing was written there, nothing can be lost."""
-        limit = self.tools.now_ms() / 1000 - self.tools.outage_s * TOLERATED
-        old = [place for place, mark in marks.items() if 0 < mark.since < limit]
-        return self.tools.ends(old) if old else {}
-
-    def _still_young(self, mark: Mark, offset: int, end: int | None) -> Mark:
-        """Of a mark without a time (an earlier version's) it is not known; it is taken for one of now."""
-        nothing_unread = end is not None and end <= offset
-        return replace(mark, since=self.tools.now_ms() // 1000) if nothing_unread or not mark.since else mark
 
     def revoked(self, places: Sequence[Place]) -> None:
         """See `Owner`."""
@@ -209,7 +197,9 @@ class Exchange:
         place, standing, resource = part.place, self.owned[part.place], resource_of(part.place.topic)
         try:
             rules = self.tools.book.rules(state, resource)
-            standing.mark = self._reading_on(place, standing, standing.settled(state.epoch), at_ms)
+            standing.mark = reading_on(
+                place, standing, standing.settled(state.epoch), at_ms // 1000, self.tools.outage_s
+            )
             writable, withheld = self.writable(rules, at_ms)
             apart = standing.apart(writable)
             withheld |= apart
@@ -221,15 +211,9 @@ class Exchange:
                 raise NotNow(place, "stopped")
             bounds = part.start, part.end
             work = self.work(place, bounds, part.messages, result, rules, withheld, standing.mark, state.epoch, at_ms)
-            return replace(work, basis=basis, mark=_reached(work.mark, part, at_ms))
+            return replace(work, basis=basis, mark=reached(work.mark, part, at_ms))
         except TransientError as error:
             raise NotNow(place, "retry", error) from error
-
-    def _reading_on(self, place: Place, standing: Standing, mark: Mark, at_ms: int) -> Mark:
-        on = standing.reading_on(mark, at_ms // 1000, self.tools.outage_s)
-        if on.lost != mark.lost:
-            telemetry.lost_track(place, at_ms // 1000 - mark.since)
-        return on
 
     def writable(self, rules: Rules, at_ms: int) -> tuple[list[Lane], dict[int, str]]:
         """The grants that may be written at a moment, and the others by opening epoch with the reason. One whose first day
@@ -378,10 +362,3 @@ class Exchange:
 
     def _breaker(self, resource: str) -> Breaker:
         return self._breakers.setdefault(resource, Breaker(self.tools.stop_share))
-
-
-def _reached(mark: Mark, part: Slice, at_ms: int) -> Mark:
-    """The mark once a slice was read: what follows its last record is younger than that (`outage`)."""
-    if not part.messages:
-        return mark
-    return replace(mark, since=max(mark.since, min(part.messages[-1].timestamp()[1], at_ms) // 1000))

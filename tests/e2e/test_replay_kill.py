@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from infra.control import state
+from infra.control.explaining.explain import Asked, explain
+from infra.control.explaining.facts import Place
 from infra.control.histories import History, histories
 from infra.runtime.kafka import admin
 from stream_apps.exchange.marks import Replaying
@@ -113,6 +115,9 @@ def test_a_pass_killed_twice_under_live_load_goes_on_where_it_was_and_doubles_no
         assert load.lab.committed()[1].replay is not None, "live records went on only after the pass"
         within(60, lambda: load.lab.committed()[1].replay is None)
     counted(load)
+    live, history = explain(load.lab.settings, f"{load.lab.word}.g.3", Asked(source=Place(0, before)))
+    assert (live.outcome, live.history, history.history) == ("catching_up", False, True)
+    assert history.outcome in ("emitted", "filtered")
 
 
 def seen(load: Load) -> History:

@@ -8,8 +8,8 @@ import pytest
 
 from schemas.evidence import OUTAGE, read_stretch
 from schemas.ids import EVIDENCE_TOPIC
+from stream_apps.exchange.idle import Idle
 from stream_apps.exchange.marks import Mark, read_mark
-from stream_apps.exchange.outage import Idle
 from stream_apps.transport.unit import Place
 from tests.stream_apps.exchange.fakes import NOW, Bench, FakeMessage, row
 
