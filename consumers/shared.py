@@ -32,6 +32,10 @@ from schemas.text import Text
 
 _POLL_S = 0.2
 _AGAIN_S = 1.0
+_CLIENT = {
+    # a topic that a broker does not know of yet, because it is that new, is asked for again only this often
+    "topic.metadata.refresh.interval.ms": 2_000,
+}
 _CHOOSING = 0
 """The partition whose owner delivers the grant."""
 
@@ -81,7 +85,7 @@ class _Share:
     def __init__(self, settings: Settings, group: str, sinks: Mapping[str, str], watch: GrantWatch) -> None:
         self.outcomes: dict[str, DeliveryReport | BusError] = {}
         self._settings, self._sinks, self._watch = settings, sinks, watch
-        self._consumer = Consumer(consumer_config(settings, group))
+        self._consumer = Consumer(consumer_config(settings, group, **_CLIENT))
         self._running: dict[str, _Running] = {}
         self._topics: dict[str, str] = {}
         self._owned: set[str] = set()
