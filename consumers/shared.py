@@ -160,7 +160,8 @@ class _Share:
                 telemetry.retried(grant, error, 1, _AGAIN_S)
                 stop.wait(_AGAIN_S)
             except BusError as error:
-                self.outcomes[grant] = error
+                if not stop.is_set():  # else it was taken away before it began, which is nobody's fault
+                    self.outcomes[grant] = error
                 return
             except BaseException as error:  # noqa: BLE001 - a fault of the program, raised where the process can end with it
                 self._fault = error
