@@ -71,7 +71,9 @@ def main() -> int:
             if again.is_set():
                 again.clear()
                 _start_again(launch, children)
-            codes = [child.poll() for child in children.values()]  # of all of them: who is not asked after stays a zombie
+            codes = [
+                child.poll() for child in children.values()
+            ]  # of all of them: who is not asked after stays a zombie
             if None not in codes:
                 return 0
             if owned and not _lives(owner):
