@@ -33,6 +33,10 @@ from schemas.text import Text
 
 _POLL_S = 0.2
 _AGAIN_S = 1.0
+_CLIENT = {
+    # a topic that a broker does not know of yet, because it is that new, is asked for again only this often
+    "topic.metadata.refresh.interval.ms": 2_000,
+}
 _CHOOSING = 0
 """The partition whose owner delivers the grant."""
 
@@ -86,7 +90,7 @@ class _Share:
     ) -> None:
         self.outcomes: dict[str, DeliveryReport | BusError] = {}
         self._settings, self._sinks, self._watch, self._pace = settings, sinks, watch, pace
-        self._consumer = Consumer(consumer_config(settings, group))
+        self._consumer = Consumer(consumer_config(settings, group, **_CLIENT))
         self._running: dict[str, _Running] = {}
         self._topics: dict[str, str] = {}
         self._owned: set[str] = set()
@@ -163,7 +167,8 @@ class _Share:
                 telemetry.retried(grant, error, 1, _AGAIN_S)
                 stop.wait(_AGAIN_S)
             except BusError as error:
-                self.outcomes[grant] = error
+                if not stop.is_set():  # else it was taken away before it began, which is nobody's fault
+                    self.outcomes[grant] = error
                 return
             except BaseException as error:  # noqa: BLE001 - a fault of the program, raised where the process can end with it
                 self._fault = error

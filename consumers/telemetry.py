@@ -124,17 +124,17 @@ def superseded(grant: str, generation: int, message: Text) -> None:
 
 def shared(group: str, grant: str) -> None:
     """The group has left a grant to this process, which begins to deliver it."""
-    _log.info("delivering", group=group, grant=grant)
+    _log.info("delivering", where=group, grant=grant)
 
 
 def handed_over(group: str, grant: str) -> None:
     """The group has taken a grant away, and its batch at hand is through."""
-    _log.info("handed over", group=group, grant=grant)
+    _log.info("handed over", where=group, grant=grant)
 
 
 def group_troubled(group: str, answer: str) -> None:
     """Kafka answers the group with an error that passes, or that concerns one topic."""
-    _log.warning("group troubled", group=group, error=answer)
+    _log.warning("group troubled", where=group, error=answer)
 
 
 def failed(grant: str, error: BusError) -> None:

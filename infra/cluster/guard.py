@@ -71,7 +71,10 @@ def main() -> int:
             if again.is_set():
                 again.clear()
                 _start_again(launch, children)
-            if all(child.poll() is not None for child in children.values()):
+            codes = [
+                child.poll() for child in children.values()
+            ]  # of all of them: who is not asked after stays a zombie
+            if None not in codes:
                 return 0
             if owned and not _lives(owner):
                 owned = _still_owned(launch.home)

@@ -71,6 +71,8 @@ def producer_config(settings: Settings, transactional_id: str | None = None, **m
         "queue.buffering.max.messages": 1_000_000,
         "queue.buffering.max.kbytes": 1_048_576,
         "message.max.bytes": MAX_MESSAGE_BYTES,
+        # librdkafka asks once who leads when a broker goes down, too early to hear of its successor, and then not for five
+        # minutes; what waits for the dead one is given up meanwhile
         "topic.metadata.refresh.interval.ms": 1_000,
     }
     if transactional_id is not None:
@@ -107,16 +109,15 @@ def consumer_config(settings: Settings, group: str, **more: Any) -> Config:
     )
 
 
-_ADMIN: Config = {
-    # Most of its questions go to the broker it was last told is the controller, and it looks for another only this often. At
-    # the default of five minutes, a client of a cluster that had lost that broker was still without an answer after 90 s.
-    "topic.metadata.refresh.interval.ms": 1_000,
-}
+def admin_config(settings: Settings) -> Config:
+    """For an admin client. Most of its questions go to the broker it was last told is the controller, and it looks for another
+    only this often: at the default of five minutes, one of a cluster that had lost that broker had no answer after 90 s."""
+    return client_config(settings, **{"topic.metadata.refresh.interval.ms": 1_000})
 
 
 def admin(settings: Settings) -> AdminClient:
     """An admin client."""
-    return AdminClient(client_config(settings, **_ADMIN))
+    return AdminClient(admin_config(settings))
 
 
 def passes(error: KafkaError) -> bool:
