@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
-from consumers.events import Batch, Change
-from consumers.sink import Held, Written, Zombie, must_refill
+from consumers.events import Batch, Change, Step
+from consumers.sink import Held, Written, Zombie, check_back, must_refill
 from consumers.sinks.postgresql import ddl
 from consumers.sinks.postgresql.errors import as_ours
 from consumers.sinks.postgresql.settings import PostgresqlSettings
@@ -59,7 +59,7 @@ class PostgresqlSink:
         rows, rejected = self._split(batch)
         gone = sum(1 for row in rows if row[-1])
         with self._failures(), self._connection.transaction():
-            self._advance(batch)
+            self._advance(batch.steps)
             if rows:
                 self._stage(rows)
             deleted = self._connection.execute(ddl.purge(self._view, self._table)).rowcount if gone else 0
@@ -68,6 +68,14 @@ class PostgresqlSink:
             if rejected:
                 self._note(rejected)
         return Written(len(rows) - gone, deleted, len(rejected))
+
+    def rewind(self, positions: Mapping[int, int]) -> Held:
+        """Set partitions back, all or none."""
+        with self._failures(), self._connection.transaction():
+            held = self._held(locked=True)
+            check_back(self._view, held.positions, positions)
+            self._advance({p: Step(held.positions[p], back, 0) for p, back in positions.items()})
+            return self._held()
 
     def close(self) -> None:
         """Give back the connection."""
@@ -124,9 +132,9 @@ class PostgresqlSink:
                 out[i] = convert(out[i])
         return tuple(out)
 
-    def _advance(self, batch: Batch) -> None:
+    def _advance(self, steps: Mapping[int, Step]) -> None:
         view, origin = self._view, self._view.origin
-        for partition, step in sorted(batch.steps.items()):  # in one order, so that two deliverers cannot deadlock
+        for partition, step in sorted(steps.items()):  # in one order, so that two deliverers cannot deadlock
             moved = self._connection.execute(
                 self._sql(
                     "UPDATE {schema}._bus_positions SET next_offset = %s, events = events + %s, updated_at = now() WHERE "
@@ -182,9 +190,12 @@ class PostgresqlSink:
             [view.grant, *place, origin.partitions - 1],
         )
 
-    def _held(self) -> Held:
+    def _held(self, *, locked: bool = False) -> Held:
         rows = self._connection.execute(
-            self._sql("SELECT partition, next_offset, events FROM {schema}._bus_positions WHERE grant_id = %s"),
+            self._sql(
+                "SELECT partition, next_offset, events FROM {schema}._bus_positions WHERE grant_id = %s ORDER BY partition"
+                + (" FOR UPDATE" if locked else "")
+            ),
             [self._view.grant],
         ).fetchall()
         return Held({p: offset for p, offset, _ in rows}, sum(events for _, _, events in rows))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from consumers.events import Batch
-from consumers.sink import Held, Written, Zombie, must_refill
+from consumers.sink import Held, Written, Zombie, check_back, must_refill
 from consumers.sinks.sqlite import ddl
 from consumers.sinks.sqlite.settings import SqliteSettings
 from consumers.values import Convert, in_utc, json_text, key_of, row_of
@@ -86,6 +86,18 @@ class SqliteSink:
             if upserts:
                 db.executemany(self._upsert, upserts)
         return Written(len(upserts), deleted)
+
+    def rewind(self, positions: Mapping[int, int]) -> Held:
+        """Set partitions back, all or none."""
+        view, origin = self._view, self._view.origin
+        with self._failures(), self._transaction() as db:
+            held = self._held(db)
+            check_back(view, held.positions, positions)
+            for partition, position in positions.items():
+                place = (view.grant, partition, origin.topic_id, origin.generation, held.positions[partition])
+                if db.execute(ddl.ADVANCE, (position, 0, *place)).rowcount != 1:
+                    raise Zombie(view, partition)
+            return self._held(db)
 
     def close(self) -> None:
         """Give back the file."""
