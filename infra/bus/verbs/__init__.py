@@ -27,6 +27,7 @@ from infra.bus.verbs import (
     preview,
     principal,
     publish,
+    replay,
     sign,
     standing,
 )
@@ -52,6 +53,7 @@ GROUPS = (
     publish,
     exchange,
     deliver,
+    replay,
     explain,
     masks,
     bench,
