@@ -13,7 +13,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from consumers.kafka_errors import as_ours
 from infra.runtime.kafka import consumer_config
 from infra.runtime.settings import Settings
-from schemas.clock import SHANGHAI
+from schemas.clock import SHANGHAI, read_moment
 from schemas.errors import ConfigError, TransientError
 from schemas.ids import own_groups
 from schemas.policy_state import GrantInForce
@@ -35,20 +35,7 @@ def read_from(text: str) -> From:
     """`1234` is an offset; everything else is ISO 8601, in Asia/Shanghai where it names no zone. ConfigError for neither."""
     if text.isascii() and text.isdigit():
         return From(offset=int(text))
-    try:
-        moment = dt.datetime.fromisoformat(text)
-    except ValueError:
-        raise ConfigError(
-            Text("it is an offset, or a time in ISO 8601.", "须为位点, 或 ISO 8601 时间。"),
-            where=_WHERE,
-            hint=Text(
-                "For example 1234, 2026-11-01 or 2026-11-01T08:30 (Asia/Shanghai where no zone is named).",
-                "例如 1234、2026-11-01 或 2026-11-01T08:30(未注明时区时按北京时间)。",
-            ),
-        ) from None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=SHANGHAI)
-    return From(at_ms=int(moment.timestamp() * 1000))
+    return From(at_ms=read_moment(text, _WHERE))
 
 
 def shown_moment(at_ms: int) -> str:

@@ -7,6 +7,7 @@ replay  {"g": [...], "at": n}: the grants (by the epoch that opened them) being 
 off     grants (by opening epoch) that missed records while they were withheld: they are replayed when they return
 gaps    keyed hashes of keys whose last event could not be processed for every view. More than 64 at once become "*": any
         key may be one. "*" is never cleared: from then on this partition emits every update, also unchanged ones
+retried epoch of the last order to judge dead letters again that was carried out here
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ class Mark:
     replay: Replaying | None = None
     off: frozenset[int] = frozenset()
     gaps: frozenset[str] = frozenset()
+    retried: int = -1
 
     def text(self) -> str:
         """Compact JSON, well below the broker's 4,096 bytes. What does not fit is widened, never forgotten: too many gaps
@@ -51,6 +53,8 @@ class Mark:
             out["replay"] = {"g": sorted(self.replay.grants), "at": self.replay.at}
         if self.gaps:
             out["gaps"] = [ANY] if ANY in self.gaps or len(self.gaps) > MAX_GAPS else sorted(self.gaps)
+        if self.retried >= 0:
+            out["retried"] = self.retried
         return json.dumps(out, separators=(",", ":"))
 
     def with_gaps(self, gaps: Collection[str]) -> Mark:
@@ -71,6 +75,7 @@ def read_mark(text: str) -> Mark:
             None if replay is None else Replaying(frozenset(map(int, replay["g"])), int(replay["at"])),
             frozenset(map(int, said.get("off", ()))),
             frozenset(map(str, said.get("gaps", ()))),
+            int(said.get("retried", -1)),
         )
     except (ValueError, TypeError, KeyError, AttributeError):
         return unknown

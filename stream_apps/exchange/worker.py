@@ -92,7 +92,8 @@ class Exchange:
         with self.lock:
             for place, said in places.items():
                 if said.offset is None:
-                    self.owned[place] = Standing(begins[place], Mark(live=state.epoch), begins[place])
+                    new = Mark(live=state.epoch, retried=state.epoch)  # all of it is still to be judged
+                    self.owned[place] = Standing(begins[place], new, begins[place])
                 else:
                     self.owned[place] = Standing(said.offset, marks[place])
             telemetry.assigned(list(places), len(self.owned))

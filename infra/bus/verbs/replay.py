@@ -159,7 +159,7 @@ def _show(session: Session, report: "ReplayReport") -> None:
         facts(session, report)
         return
     say, planned, done = session.say, report.plan, report.delivery
-    rows = [
+    rows: list[list[object]] = [
         [say("grant", "授权"), f"{planned.grant} g{planned.generation}"],
         [say("sink", "目标"), planned.sink],
         [say("from (partition:offset)", "起点(分区:位点)"), _places(planned.start)],
