@@ -50,6 +50,7 @@ def deliver(
     progress: OnProgress | None = None,
     watch: GrantWatch | None = None,
     rebuild: bool = False,
+    skip_unreadable: bool = False,
 ) -> DeliveryReport:
     """Deliver a grant into a sink, and report.
 
@@ -57,16 +58,25 @@ def deliver(
             later generation is followed: its table is made anew and filled from the new topic.
     stop    set it, from any thread, to stop after the batch at hand
     rebuild make the table anew and fill it from the topic's beginning
+    skip_unreadable pass over single events that cannot be read: their rows are deleted, pointers kept where the sink keeps any
     Retries everything transient with back-off, reading on from what the sink holds. Raises ConfigError and PermanentError,
     and TransientError only if the cluster cannot be reached to begin with.
     """
     if watch is None:
         with GrantWatch(settings) as own:
             return deliver(
-                settings, grant_id, sink_url, until=until, stop=stop, progress=progress, watch=own, rebuild=rebuild
+                settings,
+                grant_id,
+                sink_url,
+                until=until,
+                stop=stop,
+                progress=progress,
+                watch=own,
+                rebuild=rebuild,
+                skip_unreadable=skip_unreadable,
             )
     ending = stop or threading.Event()
-    return Delivery(settings, grant_id, sink_url, until, ending, progress, watch, rebuild).run()
+    return Delivery(settings, grant_id, sink_url, until, ending, progress, watch, rebuild, skip_unreadable).run()
 
 
 def deliver_many(
@@ -116,10 +126,12 @@ class Delivery:
         progress: OnProgress | None,
         watch: GrantWatch,
         rebuild: bool,
+        skip_unreadable: bool = False,
     ) -> None:
         self._settings, self._grant_id, self._watch = settings, grant_id, watch
         self._sink, self._shown = sink_for(sink_url), shown(sink_url)
         self._until, self._stop, self._progress, self._rebuild = until, stop, progress, rebuild
+        self._skip_unreadable = skip_unreadable
         self._tally = Tally()
         self._attempt = 0
         self._last_released: int | None = None
@@ -151,7 +163,9 @@ class Delivery:
         """From opening topic and sink to the end of the grant, of the topic, or to `stop`."""
         sink = self._sink
         try:
-            with GrantReader(self._settings, self._grant_id, watch=self._watch) as reader:
+            with GrantReader(
+                self._settings, self._grant_id, watch=self._watch, skip_unreadable=self._skip_unreadable
+            ) as reader:
                 self._grant = reader.grant
                 held = sink.open(reader.view, rebuild=self._rebuild)
                 self._rebuild = False  # done, and durable: a retry goes on
@@ -196,6 +210,8 @@ class Delivery:
             self._last_released = events[-1].released_at
         self._tally.add(batch, written, by_op, latencies)
         measured = telemetry.Measured(write_s, [ms / 1000 for ms in latencies])
+        for place, reason in batch.unreadable:
+            telemetry.skipped(self._grant_id, reader.grant.topic, place, reason)
         telemetry.delivered(self._grant_id, reader.grant.topic, batch, written, measured, by_op)
 
     def _tell(self, reader: GrantReader) -> None:
@@ -240,5 +256,6 @@ class Delivery:
             retries=tally.retries,
             ended=end.reason if end else None,
             cut_off=end is not None and end.cut_off,
+            unreadable=tally.unreadable,
             followed=tuple(tally.followed),
         )

@@ -56,12 +56,24 @@ class Change:
     place: Place
 
 
+class Unread(NamedTuple):
+    """An event that could not be read and that somebody said to skip: where it stands, and why."""
+
+    place: Place
+    reason: str
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Consecutive records of a grant's topic, in order per partition."""
+    """Consecutive records of a grant's topic, in order per partition.
+
+    unreadable  events skipped on order; a sink that keeps pointers to what it rejected keeps these with them. For each there is a
+                tombstone among the records, because the row under its key is not true any more
+    """
 
     records: Sequence[ViewEvent | Tombstone]
     steps: Mapping[int, Step]
+    unreadable: Sequence[Unread] = ()
 
     @property
     def events(self) -> list[ViewEvent]:

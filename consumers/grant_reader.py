@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
+from confluent_kafka import Message
+
 from consumers.control import GrantWatch
-from consumers.events import Batch, Step, Tombstone, ViewEvent
+from consumers.events import Batch, Step, Tombstone, Unread, ViewEvent
 from consumers.kafka_errors import OutOfRange, Refused
 from consumers.topic import GrantTopic, records_before
 from consumers.view import View, view_of
-from consumers.view_codec import ViewDecoder
+from consumers.view_codec import Unreadable, ViewDecoder
 from infra.runtime.settings import Settings
 from schemas.errors import PermanentError
 from schemas.policy_state import GrantInForce
@@ -106,10 +108,13 @@ class GrantReader:
         *,
         watch: GrantWatch | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        skip_unreadable: bool = False,
     ) -> None:
+        """`skip_unreadable`: pass over single records that cannot be read, as `Unreadable.skippable` says."""
         self._watch = watch or GrantWatch(settings)
         self._owns_watch = watch is None
         self._monotonic = monotonic
+        self._skip_unreadable = skip_unreadable
         try:
             self.grant: GrantInForce = self._watch.grant(grant_id)
             shown = self._watch.view(self.grant)
@@ -185,15 +190,31 @@ class GrantReader:
         if life.fence is not None and self._reached(life.fence, self._topic.positions):
             return self._end(life)
         messages = records_before(self._topic.take(most, wait_s, LINGER_S), life.fence)
-        records = self._decoder.records(messages)
+        records, fault = self._decoder.readable(messages)
         life = self._watch.life(self.grant)  # reading took time, in which the grant may have ended
-        if records and life.ended is not None and life.end_reason != "superseded":
+        if (records or fault) and life.ended is not None and life.end_reason != "superseded":
             return self._end(life, cut_off=True)
+        if fault is not None:
+            return self._up_to(fault, records, messages)
         if records:
             self._quiet_since = self._monotonic()
             return self._batch(records)
         settled = self._monotonic() - self._quiet_since >= SETTLE_S
         return self._batch([]) if settled and self._moved else None
+
+    def _up_to(
+        self, fault: Unreadable, good: Sequence[ViewEvent | Tombstone], messages: Sequence[Message]
+    ) -> Batch | None:
+        """What stands before a record that cannot be read is handed out first; then that is raised, or passed over on order."""
+        if good:
+            self._topic.give_back(messages[len(good) :])
+            return self._batch(good)
+        if not self._skip_unreadable or not fault.skippable or fault.key is None:
+            raise fault
+        if len(messages) > 1:
+            self._topic.give_back(messages[1:])
+        self._topic.positions[fault.place.partition] = fault.place.offset + 1
+        return self._batch([Tombstone(fault.key, fault.place)], [Unread(fault.place, fault.reason.value)])
 
     def _after(self, barred: _Barred) -> Batch | None:
         """The end, once the fence shows whether everything was handed out; None while it is on its way."""
@@ -246,7 +267,7 @@ class GrantReader:
         )
         return self.settle()
 
-    def _batch(self, records: Sequence[ViewEvent | Tombstone]) -> Batch:
+    def _batch(self, records: Sequence[ViewEvent | Tombstone], unreadable: Sequence[Unread] = ()) -> Batch:
         counts = dict.fromkeys(self._told, 0)
         for record in records:
             if isinstance(record, ViewEvent):
@@ -257,7 +278,7 @@ class GrantReader:
             if self._topic.positions[p] != told
         }
         self._told = dict(self._topic.positions)
-        return Batch(records, steps)
+        return Batch(records, steps, unreadable)
 
     def _check_identity(self) -> None:
         if self._monotonic() - self._checked_at >= IDENTITY_S:

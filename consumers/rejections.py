@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from consumers.catalogue import shown
 from schemas.errors import ConfigError
@@ -33,7 +34,13 @@ def _postgresql(url: str) -> list[Rejection]:
     return [Rejection(*one) for one in read_rejections(PostgresqlSettings(url=SecretStr(url)))]
 
 
-KEEPERS: dict[str, Callable[[str], Sequence[Rejection]]] = {"postgresql": _postgresql}
+def _sqlite(url: str) -> list[Rejection]:
+    from consumers.sinks.sqlite.rejections import read_rejections
+
+    return [Rejection(*one) for one in read_rejections(Path(url.partition(":")[2]))]
+
+
+KEEPERS: dict[str, Callable[[str], Sequence[Rejection]]] = {"postgresql": _postgresql, "sqlite": _sqlite}
 """What stands before the first `:` of a sink's address -> how to read what it rejected."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from consumers.events import Batch
+from consumers.events import Batch, Place
 from consumers.sink import Written
 from infra.runtime.logs import logger
 from infra.runtime.metrics import BATCH_BUCKETS, counter, gauge, histogram
@@ -56,6 +56,12 @@ def delivered(
         offsets=offsets,
         seconds=round(measured.write_s, 4),
     )
+
+
+def skipped(grant: str, topic: str, place: Place, reason: str) -> None:
+    """An event that cannot be read was passed over, because that was asked for."""
+    _ROWS.labels(grant, "unreadable").inc()
+    _log.warning("skipped", grant=grant, topic=topic, partition=place.partition, offset=place.offset, reason=reason)
 
 
 def lagging(grant: str, records: int, seconds: float) -> None:

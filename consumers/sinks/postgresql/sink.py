@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
-from consumers.events import Batch, Change, Step
+from consumers.events import Batch, Change, Place, Step
 from consumers.sink import Held, Written, Zombie, check_back, must_refill
 from consumers.sinks.postgresql import ddl
 from consumers.sinks.postgresql.errors import as_ours
@@ -65,8 +65,9 @@ class PostgresqlSink:
             deleted = self._connection.execute(ddl.purge(self._view, self._table)).rowcount if gone else 0
             if len(rows) > gone:
                 self._connection.execute(ddl.merge(self._view, self._table))
-            if rejected:
-                self._note(rejected)
+            pointers = [(change.place, NUL_REASON) for change in rejected] + [*batch.unreadable]
+            if pointers:
+                self._note(pointers)
         return Written(len(rows) - gone, deleted, len(rejected))
 
     def rewind(self, positions: Mapping[int, int]) -> Held:
@@ -150,7 +151,7 @@ class PostgresqlSink:
             for row in rows:
                 copy.write_row(row)
 
-    def _note(self, rejected: list[Change]) -> None:
+    def _note(self, pointers: Sequence[tuple[Place, str]]) -> None:
         view = self._view
         with self._connection.cursor() as cursor:
             cursor.executemany(
@@ -158,7 +159,7 @@ class PostgresqlSink:
                     'INSERT INTO {schema}._bus_rejections (grant_id, topic_id, partition, "offset", reason) '
                     "VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING"
                 ),
-                [(view.grant, view.origin.topic_id, *change.place, NUL_REASON) for change in rejected],
+                [(view.grant, view.origin.topic_id, *place, reason) for place, reason in pointers],
             )
 
     def _origin(self) -> Origin | None:

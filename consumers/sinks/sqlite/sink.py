@@ -85,6 +85,9 @@ class SqliteSink:
             deleted = db.executemany(self._delete, deletes).rowcount if deletes else 0
             if upserts:
                 db.executemany(self._upsert, upserts)
+            if batch.unreadable:
+                rejected = [(view.grant, view.origin.topic_id, *place, reason) for place, reason in batch.unreadable]
+                db.executemany(ddl.REJECT, rejected)
         return Written(len(upserts), deleted)
 
     def rewind(self, positions: Mapping[int, int]) -> Held:
