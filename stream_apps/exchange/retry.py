@@ -8,10 +8,9 @@ loses nor doubles it, and a worker that lost the partition is refused. Live reco
 
 from __future__ import annotations
 
-import json
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from confluent_kafka import Message
@@ -19,34 +18,32 @@ from confluent_kafka import Message
 from infra.runtime.orders import retry_proven
 from infra.runtime.settings import Settings
 from schemas.errors import TransientError
-from schemas.ids import DEAD_LETTER_TOPIC, resource_of
-from schemas.policy_log import RetryOrdered
+from schemas.ids import resource_of
 from schemas.policy_state import PolicyState
-from schemas.retry_order import Pointer
 from stream_apps.exchange import telemetry
 from stream_apps.exchange.evidence import stretch, written
 from stream_apps.exchange.gaps import GapWatch
 from stream_apps.exchange.marks import Mark
 from stream_apps.exchange.newest import Newest
 from stream_apps.exchange.outbox import Aborted, Output
+from stream_apps.exchange.retry_orders import (
+    NO_GRANT,
+    REFUSED,
+    Order,
+    Results,
+    known_before,
+    note,
+    order_for,
+    outcomes,
+    together,
+)
 from stream_apps.exchange.standing import Standing
-from stream_apps.exchange.views import Lane, Rules
+from stream_apps.exchange.views import Rules
 from stream_apps.exchange.worker import Exchange
 from stream_apps.transport.unit import Place
 
-RETRIED, MOVED_ON, FAILED = "retried", "moved_on", "failed"
-NOT_JUDGED, NO_GRANT, REFUSED = "not_judged", "no_grant", "refused"
 _LOOK_S = 0.1
 _AGAIN_S, _AGAIN_MAX_S = 0.5, 15.0
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """An order as far as it concerns one partition."""
-
-    epoch: int
-    said: RetryOrdered
-    letters: Sequence[Pointer]
 
 
 @dataclass(slots=True)
@@ -55,7 +52,7 @@ class _Carried:
 
     mark: Mark
     outputs: list[Output]
-    results: dict[Pointer, tuple[str, str | None]]
+    results: Results
     judged: dict[int, set[str]]
     """By offset, the grants it was judged for."""
 
@@ -140,7 +137,7 @@ class Retrier:
                 self._judge(place, standing, order, records.found, rules, carried, state.epoch, now)
             else:
                 carried.results = dict.fromkeys(order.letters, (REFUSED, None))
-            outputs = [*carried.outputs, _results(place, order, carried.results, state.epoch, now)]
+            outputs = [*carried.outputs, outcomes(place, order, carried.results, state.epoch, now)]
             evidence = [
                 stretch(place, (offset, offset + 1), state.epoch, now, {}, sorted(grants))
                 for offset, grants in sorted(carried.judged.items())
@@ -177,9 +174,9 @@ class Retrier:
         lanes, _ = exchange.writable(rules)
         waiting = {v.grant.opened for v in standing.pending(lanes)}
         lanes = [v for v in lanes if v.grant.opened not in waiting]
-        carried.results = {one: (_before(one, found, standing.next), None) for one in order.letters}
+        carried.results = {one: (known_before(one, found, standing.next), None) for one in order.letters}
         open_now = [one for one in order.letters if carried.results[one][0] == NO_GRANT]
-        for offsets, some in _together(lanes, open_now).items():
+        for offsets, some in together(lanes, open_now).items():
             messages = [found[offset] for offset in sorted(offsets)]
             watch = GapWatch((), [m.key() or b"" for m in messages], exchange.tools.hashed)
             result = exchange.tools.witness.judge(place, messages, rules, some, watch, now, history=True)
@@ -194,67 +191,4 @@ class Retrier:
             names = set(given) - {v.grant.grant.id for v in result.broken}
             for offset in offsets:
                 carried.judged.setdefault(offset, set()).update(names)
-            _note(carried, [one for one in open_now if one.offset in offsets], names, faults)
-
-
-def order_for(state: PolicyState, place: Place, done: int) -> Order | None:
-    """The oldest order of a partition that is newer than the last one carried out there."""
-    for epoch, said in state.retries.get(resource_of(place.topic), ()):
-        letters = [one for one in said.letters if one.partition == place.partition]
-        if epoch > done and letters:
-            return Order(epoch, said, letters)
-    return None
-
-
-def _before(letter: Pointer, found: Mapping[int, Message], position: int) -> str:
-    """What is known of a letter before it is judged; `NO_GRANT` unless somebody then receives it."""
-    if letter.offset >= position:
-        return NOT_JUDGED
-    return NO_GRANT if letter.offset in found else MOVED_ON
-
-
-def _together(lanes: Sequence[Lane], letters: Sequence[Pointer]) -> dict[frozenset[int], list[Lane]]:
-    """The grants that are given the same offsets, by those."""
-    out: dict[frozenset[int], list[Lane]] = {}
-    for lane in lanes:
-        mine = frozenset(one.offset for one in letters if one.grant in (None, lane.grant.grant.id))
-        if mine:
-            out.setdefault(mine, []).append(lane)
-    return out
-
-
-def _note(
-    carried: _Carried, letters: Sequence[Pointer], names: set[str], faults: Mapping[tuple[int, str | None], str]
-) -> None:
-    """What became of letters that were judged for some grants. One that fails for any of them has failed."""
-    for one in letters:
-        if one.grant is not None and one.grant not in names:
-            continue
-        mine = names if one.grant is None else {one.grant}
-        whys = [faults[at] for at in ((one.offset, None), *((one.offset, g) for g in sorted(mine))) if at in faults]
-        if whys:
-            carried.results[one] = FAILED, whys[0]
-        elif carried.results[one][0] != FAILED and mine:
-            carried.results[one] = RETRIED, None
-
-
-def _results(
-    place: Place, order: Order, results: Mapping[Pointer, tuple[str, str | None]], epoch: int, at_ms: int
-) -> Output:
-    """What became of each letter, beside the letters."""
-    entries = []
-    for one, (outcome, reason) in results.items():
-        body = {
-            "topic": place.topic,
-            "partition": place.partition,
-            "offset": one.offset,
-            "grant": one.grant,
-            "retry": order.epoch,
-            "outcome": outcome,
-            "reason": reason,
-            "epoch": epoch,
-            "at": at_ms,
-        }
-        key = f"retry:{place.topic}:{place.partition}:{one.offset}"
-        entries.append({"key": key.encode(), "value": json.dumps(body).encode()})
-    return Output(DEAD_LETTER_TOPIC, 0, entries)
+            note(carried.results, [one for one in open_now if one.offset in offsets], names, faults)

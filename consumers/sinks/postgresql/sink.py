@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from psycopg import sql
+from psycopg.errors import CheckViolation, NotNullViolation, ProgramLimitExceeded
 
-from consumers.events import Batch, Change, Place, Step
+from consumers.events import Batch, Place, Step
 from consumers.sink import Held, Written, Zombie, check_back, must_refill
 from consumers.sinks.postgresql import ddl
 from consumers.sinks.postgresql.errors import as_ours
@@ -24,6 +25,23 @@ any earlier row under its key is deleted because it is no longer true, and a poi
 
 class Unstorable(Exception):
     """A value PostgreSQL has no place for."""
+
+
+_REFUSALS = {
+    ProgramLimitExceeded.sqlstate: "row-too-large",
+    CheckViolation.sqlstate: "check-violated",
+    NotNullViolation.sqlstate: "null-refused",
+}
+"""What one row alone can be refused for: a key that no index holds, and conditions its department has put on the table."""
+REFUSED = (ProgramLimitExceeded, CheckViolation, NotNullViolation)
+
+
+class _Row(NamedTuple):
+    """A row to stage: its values as PostgreSQL stores them, whether it is a delete, and the event it comes from."""
+
+    values: tuple[Any, ...]
+    gone: bool
+    place: Place
 
 
 class PostgresqlSink:
@@ -55,20 +73,18 @@ class PostgresqlSink:
         return held
 
     def write(self, batch: Batch) -> Written:
-        """Apply one batch, all or nothing."""
-        rows, rejected = self._split(batch)
-        gone = sum(1 for row in rows if row[-1])
-        with self._failures(), self._connection.transaction():
-            self._advance(batch.steps)
-            if rows:
-                self._stage(rows)
-            deleted = self._connection.execute(ddl.purge(self._view, self._table)).rowcount if gone else 0
-            if len(rows) > gone:
-                self._connection.execute(ddl.merge(self._view, self._table))
-            pointers = [(change.place, NUL_REASON) for change in rejected] + [*batch.unreadable]
-            if pointers:
-                self._note(pointers)
-        return Written(len(rows) - gone, deleted, len(rejected))
+        """Apply one batch, all or nothing; but single rows that PostgreSQL refuses whatever comes with them are rejected."""
+        rows, pointers = self._split(batch)
+        pointers += batch.unreadable
+        with self._failures():
+            try:
+                return self._apply(batch, rows, pointers)
+            except REFUSED:
+                refused = self._refused(rows)
+                if not refused:
+                    raise
+                kept = [self._gone(row) if row.place in refused else row for row in rows]
+                return self._apply(batch, kept, [*pointers, *refused.items()])
 
     def rewind(self, positions: Mapping[int, int]) -> Held:
         """Set partitions back, all or none."""
@@ -107,21 +123,57 @@ class PostgresqlSink:
             keepalives_count=3,
         )
 
-    def _split(self, batch: Batch) -> tuple[list[tuple[Any, ...]], list[Change]]:
-        """Staging rows, and the changes whose rows PostgreSQL cannot hold."""
-        rows: list[tuple[Any, ...]] = []
-        rejected: list[Change] = []
+    def _apply(self, batch: Batch, rows: Sequence[_Row], pointers: Sequence[tuple[Place, str]]) -> Written:
+        gone = sum(row.gone for row in rows)
+        with self._connection.transaction():
+            self._advance(batch.steps)
+            deleted = self._merge(rows)
+            if pointers:
+                self._note(pointers)
+        return Written(len(rows) - gone, deleted, len(pointers) - len(batch.unreadable))
+
+    def _merge(self, rows: Sequence[_Row]) -> int:
+        """Rows into the table; how many were deleted from it."""
+        gone = sum(row.gone for row in rows)
+        if rows:
+            self._stage(rows)
+        deleted = self._connection.execute(ddl.purge(self._view, self._table)).rowcount if gone else 0
+        if len(rows) > gone:
+            self._connection.execute(ddl.merge(self._view, self._table))
+        return deleted
+
+    def _refused(self, rows: Sequence[_Row]) -> dict[Place, str]:
+        """The rows that PostgreSQL does not take even alone, each with the word why; found by halves, and nothing is kept."""
+        try:
+            with self._connection.transaction(force_rollback=True):
+                self._merge(rows)
+        except REFUSED as error:
+            if len(rows) == 1:
+                return {rows[0].place: _REFUSALS[error.sqlstate or ""]}
+            half = len(rows) // 2
+            return self._refused(rows[:half]) | self._refused(rows[half:])
+        return {}
+
+    def _gone(self, row: _Row) -> _Row:
+        """The delete of a row that cannot be held: an earlier one under its key is not true any more."""
+        n = len(self._view.key)
+        return _Row(row.values[:n] + (None,) * (len(row.values) - n), True, row.place)
+
+    def _split(self, batch: Batch) -> tuple[list[_Row], list[tuple[Place, str]]]:
+        """Staging rows, and pointers to the changes whose rows PostgreSQL's types cannot hold."""
+        rows: list[_Row] = []
+        rejected: list[tuple[Place, str]] = []
         empty = (None,) * (len(self._view.columns) - len(self._view.key))
         for change in batch.latest():
             key = key_of(self._view, change)
             try:
                 if change.row is not None:
-                    rows.append((*self._stored(row_of(self._view, change, key)), False))
+                    rows.append(_Row(self._stored(row_of(self._view, change, key)), False, change.place))
                     continue
             except Unstorable:
-                rejected.append(change)
+                rejected.append((change.place, NUL_REASON))
             try:
-                rows.append((*self._stored(key), *empty, True))
+                rows.append(_Row((*self._stored(key), *empty), True, change.place))
             except Unstorable:
                 continue  # no row of the table can have this key; the create was rejected, so its delete has no work
         return rows, rejected
@@ -146,10 +198,10 @@ class PostgresqlSink:
             if moved.rowcount != 1:
                 raise Zombie(view, partition)
 
-    def _stage(self, rows: list[tuple[Any, ...]]) -> None:
+    def _stage(self, rows: Sequence[_Row]) -> None:
         with self._connection.cursor() as cursor, cursor.copy(ddl.copy(self._view)) as copy:
-            for row in rows:
-                copy.write_row(row)
+            for values, gone, _ in rows:
+                copy.write_row((*values, gone))
 
     def _note(self, pointers: Sequence[tuple[Place, str]]) -> None:
         view = self._view

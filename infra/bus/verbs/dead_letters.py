@@ -1,32 +1,21 @@
 """bus dead-letters list, explain, retry: what could not be processed, why, whose matter it is, and once more."""
 
-import datetime as dt
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from infra.bus.letters_shown import show_explained, show_letters, shown_moment
 from infra.bus.output import confirm, facts, note, table, write
 from infra.bus.session import Session
 from schemas.text import Text
 
 if TYPE_CHECKING:
-    from infra.control.letters.explain import LetterExplained
     from infra.control.letters.ordering import RetryGiven
-    from infra.control.letters.reading import Chosen, DeadLetter
+    from infra.control.letters.reading import Chosen
     from infra.runtime.settings import Settings
 
-STATES = {
-    "open": Text("open", "待处理"),
-    "ordered": Text("retry ordered, not carried out yet", "已下达重试, 尚未执行"),
-    "retried": Text("retried: released to whom it belongs", "已重试: 已按授权放行"),
-    "moved_on": Text("a later record of its key is the truth", "该主键已有更新记录"),
-    "failed": Text("failed again", "重试再次失败"),
-    "no_grant": Text("no grant in force receives it", "没有生效中的授权接收"),
-    "not_judged": Text("not judged yet: it comes by itself", "尚未处理, 会自行到达"),
-    "refused": Text("refused: whoever ordered it may not", "已拒绝: 下达者无权"),
-}
 _LOOK_S = 0.3
 
 
@@ -108,7 +97,6 @@ def add(app: typer.Typer, session: Session) -> None:
 
 def _chosen(resource: str | None, grant: str | None, reason: str | None, since: str | None) -> "Chosen":
     from infra.control.letters.reading import Chosen
-    from schemas.clock import read_moment
 
     return Chosen(resource, grant, reason, None if since is None else read_moment(since, "--since"))
 
@@ -131,43 +119,19 @@ def _list(session: Session, chosen: "Chosen", limit: int) -> None:
             say("newest", "最近"),
         ],
         [
-            [c.resource, c.reason, c.grant or say("all", "全部"), c.letters, c.waiting, _moment(c.newest)]
+            [c.resource, c.reason, c.grant or say("all", "全部"), c.letters, c.waiting, shown_moment(c.newest)]
             for c in counts(found)
         ],
     )
     newest = sorted(found, key=lambda one: -one.at)[:limit]
     if newest:
         write("")
-        _single(session, newest)
+        show_letters(session, newest)
     if len(found) > len(newest):
         more = len(found) - len(newest)
         note(session, Text(f"and {more:,} older ones (--limit).", f"另有较早的 {more:,} 条(--limit)。"))
     if not found:
         note(session, Text("There are none.", "没有异常数据。"))
-
-
-def _single(session: Session, found: "Sequence[DeadLetter]") -> None:
-    say, lang = session.say, session.language
-    rows = [
-        [
-            f"{one.resource} {one.partition}:{one.offset}",
-            one.reason,
-            one.grant or say("all", "全部"),
-            _moment(one.at),
-            STATES[one.state].to(lang) if one.state in STATES else one.state,
-        ]
-        for one in found
-    ]
-    table(
-        [
-            say("record", "记录"),
-            say("reason", "原因"),
-            say("grant", "授权"),
-            say("since", "时间"),
-            say("state", "状态"),
-        ],
-        rows,
-    )
 
 
 def _rejections(session: Session, sink: str, grant: str | None, limit: int) -> None:
@@ -178,7 +142,7 @@ def _rejections(session: Session, sink: str, grant: str | None, limit: int) -> N
         facts(session, found)
         return
     say = session.say
-    rows = [[one.grant, f"{one.partition}:{one.offset}", one.reason, _moment(one.at)] for one in found[:limit]]
+    rows = [[one.grant, f"{one.partition}:{one.offset}", one.reason, shown_moment(one.at)] for one in found[:limit]]
     table(
         [say("grant", "授权"), say("place in its topic", "授权主题位点"), say("reason", "原因"), say("since", "时间")],
         rows,
@@ -204,23 +168,7 @@ def _explain(session: Session, resource: str, partition: int, offset: int) -> No
         facts(session, found)
         return
     for one in found:
-        _show(session, one)
-
-
-def _show(session: Session, one: "LetterExplained") -> None:
-    say, lang, letter = session.say, session.language, one.letter
-    write(f"{letter.resource} {letter.partition}:{letter.offset}  {letter.reason}: {one.meaning.to(lang)}")
-    yes_no = {True: say("yes", "是"), False: say("no", "否"), None: "-"}
-    rows = [
-        [say("for", "涉及"), letter.grant or say("all grants", "全部授权")],
-        [say("last time", "最近一次"), f"{_moment(letter.at)} ({letter.times}x)"],
-        [say("state", "状态"), STATES[letter.state].to(lang) if letter.state in STATES else letter.state],
-        [say("whose matter", "责任方"), one.whose.to(lang)],
-        [say("to mend", "处理办法"), one.mend.to(lang)],
-        [say("key has moved on", "主键已有更新"), yes_no[one.moved_on]],
-        [say("a retry succeeds now", "现在重试可成功"), f"{yes_no[one.succeeds]}: {one.now.to(lang)}"],
-    ]
-    table([say("what", "项目"), say("value", "内容")], rows)
+        show_explained(session, one)
 
 
 def _retry(session: Session, chosen: "Chosen", at: Sequence[str], dry_run: bool, yes: bool, wait: float) -> None:
@@ -241,7 +189,7 @@ def _retry(session: Session, chosen: "Chosen", at: Sequence[str], dry_run: bool,
         if session.json:
             facts(session, found)
         else:
-            _single(session, found)
+            show_letters(session, found)
             note(session, Text(f"{len(found):,} would be retried.", f"将重试 {len(found):,} 条。"))
         return
     confirm(
@@ -272,7 +220,7 @@ def _outcome(
     if session.json:
         facts(session, {"orders": given, "letters": mine})
         return
-    _single(session, mine)
+    show_letters(session, mine)
     if left:
         note(
             session,
@@ -292,9 +240,3 @@ def _place(text: str) -> tuple[int, int]:
             Text("a place is PARTITION:OFFSET, such as 0:1234.", "位置写作 分区:位点, 例如 0:1234。"), where="--at"
         )
     return int(partition), int(offset)
-
-
-def _moment(at_ms: int) -> str:
-    from schemas.clock import SHANGHAI
-
-    return dt.datetime.fromtimestamp(at_ms / 1000, SHANGHAI).isoformat(timespec="seconds")
