@@ -97,6 +97,7 @@ def add(app: typer.Typer, session: Session) -> None:
 
 def _chosen(resource: str | None, grant: str | None, reason: str | None, since: str | None) -> "Chosen":
     from infra.control.letters.reading import Chosen
+    from schemas.clock import read_moment
 
     return Chosen(resource, grant, reason, None if since is None else read_moment(since, "--since"))
 
