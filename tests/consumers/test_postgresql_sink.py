@@ -95,7 +95,8 @@ def test_rows_that_break_a_condition_of_their_department_are_rejected_and_their_
     sink = target.sink()
     sink.open(a_view())
     sink.write(batch(event("c", "1", 0, {"amount": 1}), event("c", "2", 1, {"amount": 1})))
-    target.query(f"ALTER TABLE {a_view().table} ADD CHECK (amount >= 0)")
+    with psycopg.connect(target.url) as db:
+        db.execute(f'ALTER TABLE "{a_view().table}" ADD CHECK (amount >= 0)')  # type: ignore[arg-type]
     written = sink.write(
         batch(
             event("u", "1", 2, {"amount": -1}),
