@@ -115,7 +115,11 @@ def _ordered(letter: DeadLetter, state: PolicyState) -> DeadLetter:
         )
     ]
     newest = max(epochs, default=-1)
-    return letter if newest <= (letter.order or -1) else replace(letter, state=ORDERED, order=newest)
+    return (
+        letter
+        if newest <= (-1 if letter.order is None else letter.order)
+        else replace(letter, state=ORDERED, order=newest)
+    )
 
 
 @dataclass(frozen=True, slots=True)
