@@ -54,6 +54,7 @@ def deliver(
     watch: GrantWatch | None = None,
     rebuild: bool = False,
     pace: Pace | None = None,
+    skip_unreadable: bool = False,
 ) -> DeliveryReport:
     """Deliver a grant into a sink, and report.
 
@@ -63,6 +64,7 @@ def deliver(
     rebuild make the table anew and fill it from the topic's beginning
     pace    how fast it may go; give the same one to all deliveries of a subscriber
     Where something was left unread for longer than the topic keeps deletes, the table is made anew by itself.
+    skip_unreadable pass over single events that cannot be read: their rows are deleted, pointers kept where the sink keeps any
     Retries everything transient with back-off, reading on from what the sink holds. Raises ConfigError and PermanentError,
     and TransientError only if the cluster cannot be reached to begin with.
     """
@@ -78,9 +80,12 @@ def deliver(
                 watch=own,
                 rebuild=rebuild,
                 pace=pace,
+                skip_unreadable=skip_unreadable,
             )
     ending = stop or threading.Event()
-    return Delivery(settings, grant_id, sink_url, until, ending, progress, watch, rebuild, pace or Pace()).run()
+    return Delivery(
+        settings, grant_id, sink_url, until, ending, progress, watch, rebuild, pace or Pace(), skip_unreadable
+    ).run()
 
 
 def deliver_many(
@@ -132,11 +137,13 @@ class Delivery:
         watch: GrantWatch,
         rebuild: bool,
         pace: Pace,
+        skip_unreadable: bool = False,
     ) -> None:
         self._pace = pace
         self._settings, self._grant_id, self._watch = settings, grant_id, watch
         self._sink, self._shown = sink_for(sink_url), shown(sink_url)
         self._until, self._stop, self._progress, self._rebuild = until, stop, progress, rebuild
+        self._skip_unreadable = skip_unreadable
         self._tally = Tally()
         self._attempt = 0
         self._last_released: int | None = None
@@ -175,7 +182,9 @@ class Delivery:
         """From opening topic and sink to the end of the grant, of the topic, or to `stop`."""
         sink = self._sink
         try:
-            with GrantReader(self._settings, self._grant_id, watch=self._watch) as reader:
+            with GrantReader(
+                self._settings, self._grant_id, watch=self._watch, skip_unreadable=self._skip_unreadable
+            ) as reader:
                 self._grant = reader.grant
                 held = sink.open(reader.view, rebuild=self._rebuild)
                 self._rebuild = False  # done, and durable: a retry goes on
@@ -225,6 +234,8 @@ class Delivery:
             self._last_released = int(released[-1])
         self._tally.add(batch, written, counted, latencies)
         measured = telemetry.Measured(write_s, latencies)
+        for place, reason in batch.unreadable:
+            telemetry.skipped(self._grant_id, reader.grant.topic, place, reason)
         telemetry.delivered(self._grant_id, reader.grant.topic, batch, written, measured, counted)
 
     def _tell(self, reader: GrantReader) -> None:
@@ -279,6 +290,7 @@ class Delivery:
             retries=tally.retries,
             ended=end.reason if end else None,
             cut_off=end is not None and end.cut_off,
+            unreadable=tally.unreadable,
             followed=tuple(tally.followed),
             rebuilt=tally.rebuilt,
         )

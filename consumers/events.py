@@ -56,14 +56,26 @@ class Change:
     place: Place
 
 
+class Unread(NamedTuple):
+    """An event that could not be read and that somebody said to skip: where it stands, and why."""
+
+    place: Place
+    reason: str
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Consecutive records of a grant's topic, in order per partition."""
+    """Consecutive records of a grant's topic, in order per partition.
+
+    unreadable  events skipped on order; a sink that keeps pointers to what it rejected keeps these with them. For each there is a
+                tombstone among the records, because the row under its key is not true any more
+    """
 
     records: Sequence[ViewEvent | Tombstone]
     steps: Mapping[int, Step]
     oldest_ms: int | None = None
     """When its first record was written to the topic, milliseconds since 1970 UTC; None without records."""
+    unreadable: Sequence[Unread] = ()
 
     @property
     def events(self) -> list[ViewEvent]:

@@ -8,14 +8,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
+from confluent_kafka import Message
+
 from consumers.absence import Absence, AwayTooLong
 from consumers.column_records import events_by_partition
 from consumers.control import GrantWatch
-from consumers.events import Batch, Step, Tombstone, ViewEvent
+from consumers.events import Batch, Step, Tombstone, Unread, ViewEvent
 from consumers.kafka_errors import OutOfRange, Refused
 from consumers.topic import GrantTopic, records_before
 from consumers.view import View, view_of
-from consumers.view_codec import ViewDecoder
+from consumers.view_codec import Unreadable, ViewDecoder
 from infra.runtime.settings import Settings
 from schemas.errors import PermanentError
 from schemas.policy_state import GrantInForce
@@ -111,10 +113,13 @@ class GrantReader:
         watch: GrantWatch | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        skip_unreadable: bool = False,
     ) -> None:
+        """`skip_unreadable`: pass over single records that cannot be read, as `Unreadable.skippable` says."""
         self._watch = watch or GrantWatch(settings)
         self._owns_watch = watch is None
         self._monotonic, self._now_ms = monotonic, now_ms
+        self._skip_unreadable = skip_unreadable
         try:
             self.grant: GrantInForce = self._watch.grant(grant_id)
             shown = self._watch.view(self.grant)
@@ -200,15 +205,32 @@ class GrantReader:
         if life.fence is not None and self._reached(life.fence, self._topic.positions):
             return self._end(life)
         messages = records_before(self._topic.take(most, wait_s, LINGER_S), life.fence)
-        records = self._decoder.records(messages)
+        records, fault = self._decoder.readable(messages)
         life = self._watch.life(self.grant)  # reading took time, in which the grant may have ended
-        if records and life.ended is not None and life.end_reason != "superseded":
+        if (records or fault) and life.ended is not None and life.end_reason != "superseded":
             return self._end(life, cut_off=True)
+        if fault is not None:
+            return self._up_to(fault, records, messages)
         if records:
             self._quiet_since = self._monotonic()
             return self._batch(records, messages[0].timestamp()[1])
         settled = self._monotonic() - self._quiet_since >= SETTLE_S
         return self._batch([]) if settled and self._moved else None
+
+    def _up_to(
+        self, fault: Unreadable, good: Sequence[ViewEvent | Tombstone], messages: Sequence[Message]
+    ) -> Batch | None:
+        """What stands before a record that cannot be read is handed out first; then that is raised, or passed over on order."""
+        if good:
+            self._topic.give_back(messages[len(good) :])
+            return self._batch(good)
+        if not self._skip_unreadable or not fault.skippable or fault.key is None:
+            raise fault
+        if len(messages) > 1:
+            self._topic.give_back(messages[1:])
+        self._topic.positions[fault.place.partition] = fault.place.offset + 1
+        unread = [Unread(fault.place, fault.reason.value)]
+        return self._batch([Tombstone(fault.key, fault.place)], unreadable=unread)
 
     def _after(self, barred: _Barred) -> Batch | None:
         """The end, once the fence shows whether everything was handed out; None while it is on its way."""
@@ -261,7 +283,12 @@ class GrantReader:
         )
         return self.settle()
 
-    def _batch(self, records: Sequence[ViewEvent | Tombstone], oldest_ms: int | None = None) -> Batch:
+    def _batch(
+        self,
+        records: Sequence[ViewEvent | Tombstone],
+        oldest_ms: int | None = None,
+        unreadable: Sequence[Unread] = (),
+    ) -> Batch:
         counts = events_by_partition(records)
         steps = {
             p: Step(told, self._topic.positions[p], counts[p])
@@ -269,7 +296,7 @@ class GrantReader:
             if self._topic.positions[p] != told
         }
         self._told = dict(self._topic.positions)
-        return Batch(records, steps, oldest_ms)
+        return Batch(records, steps, oldest_ms, unreadable)
 
     def _check_absence(self) -> None:
         self._absent_at = self._monotonic()

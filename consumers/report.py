@@ -33,6 +33,7 @@ class DeliveryReport:
     ended         why the grant ended, if it did: nothing more comes
     cut_off       something that was released before its end is not in the sink and may not be read any more
     rebuilt       times the copy was made anew because something had been left unread for too long
+    unreadable    events that could not be read and were passed over, because that was asked for
     followed      generations that ended meanwhile because the grant was amended, and were followed by the next
     """
 
@@ -55,6 +56,7 @@ class DeliveryReport:
     followed: tuple[int, ...] = ()
     cut_off: bool = False
     rebuilt: int = 0
+    unreadable: int = 0
 
 
 @dataclass(slots=True)
@@ -66,6 +68,7 @@ class Tally:
     deleted: int = 0
     rejected: int = 0
     tombstones: int = 0
+    unreadable: int = 0
     duplicates: int = 0
     held_events: int = 0
     retries: int = 0
@@ -84,7 +87,8 @@ class Tally:
         """A batch is durable. `latencies_ms`: milliseconds -> events."""
         events = sum(by_op.values())
         self.by_op.update(by_op)
-        self.tombstones += len(batch.records) - events
+        self.tombstones += len(batch.records) - events - len(batch.unreadable)
+        self.unreadable += len(batch.unreadable)
         self.upserted += written.upserted
         self.deleted += written.deleted
         self.rejected += written.rejected

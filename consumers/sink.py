@@ -64,6 +64,16 @@ class Sink(Protocol):
         """
         ...
 
+    def rewind(self, positions: Mapping[int, int]) -> Held:
+        """Set partitions back in one transaction, so that what stands from there on is read and applied again; what is held
+        then. Called after `open`, before any `write`. Partitions that are not named stay where they are.
+
+        Rows are left as they are: each converges when the last event of its key is applied again. Never forward: a position
+        beyond the one held, below 0, or of a partition there is not raises `NotBack` and changes nothing. A deliverer that
+        holds the former positions is a `Zombie` from here on. `check_back` says what is wrong.
+        """
+        ...
+
     def close(self) -> None:
         """Give back connections and files. Never raises; may be called twice, and without `open`."""
         ...
@@ -98,6 +108,21 @@ class Zombie(PermanentError):
             ),
             where=f"{view.origin.topic}[{partition}]",
             hint=Text("Run one deliverer per grant and sink.", "每个授权与目标只应运行一个投递进程。"),
+        )
+
+
+class NotBack(PermanentError):
+    """A replay would have moved a position forward: what lies between would never be delivered."""
+
+    def __init__(self, view: View, partition: int, held: int | None) -> None:
+        super().__init__(
+            Text(
+                "the sink has no such partition."
+                if held is None
+                else f"the sink has only come to offset {held}; it can be set back, never forward.",
+                "目标中没有该分区。" if held is None else f"目标仅到位点 {held}; 只能回退, 不能前移。",
+            ),
+            where=f"{view.origin.topic}[{partition}]",
         )
 
 
@@ -144,3 +169,11 @@ def must_refill(view: View, held: Origin | None, *, rebuild: bool) -> bool:
     if (held.topic, held.topic_id) != (view.origin.topic, view.origin.topic_id):
         raise Recreated(view)
     return False
+
+
+def check_back(view: View, held: Mapping[int, int], positions: Mapping[int, int]) -> None:
+    """For `rewind`: raises `NotBack` unless every position is of a partition held and lies between 0 and where that is."""
+    for partition, position in positions.items():
+        at = held.get(partition)
+        if at is None or not 0 <= position <= at:
+            raise NotBack(view, partition, at)

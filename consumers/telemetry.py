@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from consumers.absence import Nearness
-from consumers.events import Batch
+from consumers.events import Batch, Place
 from consumers.sink import Written
 from infra.runtime.counted_histogram import CountedHistogram
 from infra.runtime.logs import logger
@@ -61,6 +61,12 @@ def delivered(
         offsets=offsets,
         seconds=round(measured.write_s, 4),
     )
+
+
+def skipped(grant: str, topic: str, place: Place, reason: str) -> None:
+    """An event that cannot be read was passed over, because that was asked for."""
+    _ROWS.labels(grant, "unreadable").inc()
+    _log.warning("skipped", grant=grant, topic=topic, partition=place.partition, offset=place.offset, reason=reason)
 
 
 def lagging(grant: str, records: int, seconds: float) -> None:

@@ -108,6 +108,19 @@ class GrantTopic:
             messages += self._consumer.consume(most - 1, linger_s)
         return [m for m in messages if self._record(m)]
 
+    def give_back(self, messages: Sequence[Message]) -> None:
+        """These were taken last, in this order, and are not used: they are read again."""
+        first: dict[int, int] = {}
+        for message in messages:
+            first.setdefault(message.partition() or 0, message.offset() or 0)
+        try:
+            for partition, offset in first.items():
+                self._consumer.seek(TopicPartition(self._topic, partition, offset))
+                self.positions[partition] = offset
+                self._ended.discard(partition)
+        except KafkaException as error:
+            raise as_ours(error.args[0], self._topic) from error
+
     def check_identity(self, *, ask: bool) -> None:
         """PermanentError if the topic was deleted, or made anew, since it was opened, as far as answers have come.
 

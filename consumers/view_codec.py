@@ -10,12 +10,39 @@ import numpy as np
 from confluent_kafka import Message
 
 from consumers.column_records import ColumnRecords, check_times
-from consumers.events import Place, Tombstone
+from consumers.events import Place, Row, Tombstone
 from schemas.avro_types import logical, primitive, without_null
 from schemas.codec import Reason, codec_for
 from schemas.errors import PermanentError
 from schemas.keys import ESCAPE, SEPARATOR
 from schemas.text import Text
+
+_FOREIGN = (Reason.NOT_FRAMED, Reason.UNKNOWN_SCHEMA)
+"""What the exchange never writes here, whatever goes wrong: somebody else did."""
+
+
+class Unreadable(PermanentError):
+    """One record of a grant's topic that cannot be read. `key`: what row it is of, where that is readable."""
+
+    def __init__(self, topic: str, place: Place, reason: Reason, key: Row | None) -> None:
+        super().__init__(
+            Text(
+                f"a view event cannot be read ({reason.value}); delivery of this grant stops here.",
+                f"视图事件无法读取({reason.value}); 该授权的投递在此停止。",
+            ),
+            where=f"{topic}[{place.partition}]@{place.offset}",
+            hint=Text(
+                "What stands before it was delivered, nothing after it. Find out who wrote it; the exchange alone may write this "
+                "topic.",
+                "其前的数据已投递, 其后的均未投递。请查明写入者; 该主题只允许交换进程写入。",
+            ),
+        )
+        self.place, self.reason, self.key = place, reason, key
+
+    @property
+    def skippable(self) -> bool:
+        """Whether it may be passed over on order: it is of this topic's schema, and its row can be deleted."""
+        return self.key is not None and self.reason not in _FOREIGN
 
 
 class ViewDecoder:
@@ -28,45 +55,63 @@ class ViewDecoder:
         self._key: list[tuple[str, Any]] = [(f["name"], f["type"]) for f in key["type"]["fields"]]
 
     def records(self, messages: Sequence[Message]) -> ColumnRecords:
-        """The messages' view events and tombstones, in order. PermanentError, with the place, if one cannot be read."""
+        """The messages' view events and tombstones, in order. Unreadable, with the place, if one cannot be read."""
         framed = [m.value() for m in messages]
-        full = [v for v in framed if v is not None]
-        decoded = self._codec.decode(full)
+        full = [i for i, v in enumerate(framed) if v is not None]
+        decoded = self._codec.decode([v for v in framed if v is not None])
         if decoded.bad:
-            positions = [i for i, v in enumerate(framed) if v is not None]
-            raise self._unreadable(messages[positions[decoded.bad[0].position]], decoded.bad[0].reason)
+            raise self._unreadable(messages[full[decoded.bad[0].position]], decoded.bad[0].reason)
         try:
             for column in decoded.batch.columns:
                 check_times(column)
         except (ValueError, OverflowError):  # a date or time no Python value can hold
-            raise self._unreadable(messages[0], Reason.MALFORMED) from None
+            raise self._unreadable(self._culprit(messages), Reason.MALFORMED) from None
         tombstones = {i: self._tombstone(messages[i]) for i, v in enumerate(framed) if v is None}
         partitions = np.array([m.partition() for m in messages], np.int32)
         offsets = np.array([m.offset() for m in messages], np.int64)
         return ColumnRecords(decoded.batch, partitions, offsets, tombstones)
 
+    def readable(self, messages: Sequence[Message]) -> tuple[ColumnRecords, Unreadable | None]:
+        """What stands before the first record that cannot be read, and that one; None if all can."""
+        try:
+            return self.records(messages), None
+        except Unreadable as fault:
+            cut = next(i for i, m in enumerate(messages) if _place(m) == fault.place)
+            good, earlier = self.readable(messages[:cut])
+            return good, earlier or fault
+
+    def _culprit(self, messages: Sequence[Message]) -> Message:
+        """The first record whose values no Python value can hold."""
+        for message in messages:
+            value = message.value()
+            if value is None:
+                continue
+            try:
+                for column in self._codec.decode([value]).batch.columns:
+                    check_times(column)
+            except (ValueError, OverflowError):
+                return message
+        raise AssertionError("together they cannot be held, but each of them can")
+
     def _tombstone(self, message: Message) -> Tombstone:
+        key = self._key_of(message)
+        if key is None:
+            raise self._unreadable(message, Reason.MALFORMED)
+        return Tombstone(key, _place(message))
+
+    def _key_of(self, message: Message) -> Row | None:
+        """The key that the Kafka key is the text of; None if it is of none."""
         try:
             parts = _parts((message.key() or b"").decode())
             if len(parts) != len(self._key):
-                raise ValueError("another number of parts")  # noqa: TRY301
-            key = {name: _value(part, avro) for part, (name, avro) in zip(parts, self._key, strict=True)}
+                return None
+            return {name: _value(part, avro) for part, (name, avro) in zip(parts, self._key, strict=True)}
         except ValueError:
-            raise self._unreadable(message, Reason.MALFORMED) from None
-        return Tombstone(key, _place(message))
+            return None
 
-    def _unreadable(self, message: Message, reason: Reason) -> PermanentError:
-        return PermanentError(
-            Text(
-                f"a view event cannot be read ({reason.value}); delivery of this grant stops here.",
-                f"视图事件无法读取({reason.value}); 该授权的投递在此停止。",
-            ),
-            where=f"{self._topic}[{message.partition()}]@{message.offset()}",
-            hint=Text(
-                "Nothing after it has been delivered. Find out who wrote it; the exchange alone may write this topic.",
-                "其后的数据均未投递。请查明写入者; 该主题只允许交换进程写入。",
-            ),
-        )
+    def _unreadable(self, message: Message, reason: Reason) -> Unreadable:
+        key = None if message.value() is None else self._key_of(message)
+        return Unreadable(self._topic, _place(message), reason, key)
 
 
 def _place(message: Message) -> Place:

@@ -18,6 +18,7 @@ from schemas.grant import Grant
 from schemas.ids import Id
 from schemas.key_ring import Suite
 from schemas.order import Ordered
+from schemas.retry_order import MOST, Pointer
 from schemas.signature import ChangeSigned
 from schemas.text import Text
 from schemas.validation import Model
@@ -134,6 +135,19 @@ class KeysAnnounced(Model):
     by: str
 
 
+class RetryOrdered(Model):
+    """Records of a resource that became dead letters are judged once more, each by the owner of its partition: once, under the
+    policy of that moment, and only if no later record of its key stands there. It changes nothing of what is in force."""
+
+    kind: Literal["letters.retry"] = "letters.retry"
+    resource: Id
+    letters: tuple[Pointer, ...] = Field(min_length=1, max_length=MOST)
+    ordered: Ordered | None = None
+    """Whose order it is; None where no signers are known."""
+    at: int
+    by: str
+
+
 Event = (
     ContractPublished
     | GrantOpened
@@ -143,6 +157,7 @@ Event = (
     | RulePublished
     | RuleWithdrawn
     | KeysAnnounced
+    | RetryOrdered
 )
 PolicyEvent = Annotated[Event, Field(discriminator="kind")]
 _ADAPTER: TypeAdapter[Event] = TypeAdapter(PolicyEvent)

@@ -28,6 +28,7 @@ from schemas.policy_log import (
     GrantFenced,
     GrantOpened,
     KeysAnnounced,
+    RetryOrdered,
     RulePublished,
     RuleWithdrawn,
     SuspensionLifted,
@@ -110,6 +111,8 @@ class PolicyState:
     """Versions of the master key that have been announced."""
     live: Map[str, Map[str, None]] = field(default_factory=Map)
     """By resource, the ids of the grants on it that have not ended."""
+    retries: Map[str, tuple[tuple[int, RetryOrdered], ...]] = field(default_factory=Map)
+    """By resource, every order to judge dead letters once more, with its epoch, oldest first."""
     changed: Map[str, int] = field(default_factory=Map)
     """By resource, the newest epoch that concerned it: its contract, or a grant on it that was opened or has ended."""
 
@@ -156,6 +159,9 @@ class PolicyState:
             return replace(self, epoch=offset, rules={k: r for k, r in self.rules.items() if k != event.rule})
         if isinstance(event, KeysAnnounced):
             return replace(self, epoch=offset, keys=_announced(self.keys, event))
+        if isinstance(event, RetryOrdered):
+            orders = (*self.retries.get(event.resource, ()), (offset, event))
+            return replace(self, epoch=offset, retries=self.retries.set(event.resource, orders))
         return self._told(offset, event)
 
     def _told(self, offset: int, event: GrantEnded | SuspensionLifted | GrantFenced) -> PolicyState:

@@ -6,9 +6,13 @@ opens nothing again that somebody stopped; commands ask the same before they wri
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from infra.runtime.signers import BUREAU, Person, Signers
 from schemas.order import LIFTS, Capacity, Done, Ordered, held, order_text
+from schemas.policy_log import RetryOrdered
 from schemas.policy_state import GrantInForce
+from schemas.retry_order import retry_text
 
 
 def lets_go_on(person: Person, one: Capacity, subscriber: str, provider: str | None, signers: Signers) -> bool:
@@ -44,6 +48,35 @@ def went_on(live: GrantInForce, provider: str, signers: Signers) -> bool:
     order = resumption.order
     still = set(held(before))
     return _may(live, resumption.generation, order, provider, signers) and still <= LIFTS[_of(order).capacity]
+
+
+def may_retry(person: Person, one: Capacity, provider: str | None, subscribers: Collection[str | None]) -> bool:
+    """Whether somebody may have dead letters judged once more on behalf of one side: everybody's people at the provider, the
+    bureau's, and at a subscriber of letters that are all of its own grants. It releases nothing that no grant gives.
+
+    subscribers  of the letters' grants; None for one that concerns all grants
+    """
+    if one == "bureau":
+        return BUREAU in person.roles
+    if not person.roles - {BUREAU}:
+        return False
+    return person.department == provider if one == "provider" else set(subscribers) == {person.department}
+
+
+def retry_proven(
+    order: RetryOrdered, provider: str | None, subscribers: Collection[str | None], signers: Signers
+) -> bool:
+    """Whether who may ordered exactly this and signed it; where no signers are known nobody is asked."""
+    if signers.folder is None:
+        return True
+    said = order.ordered
+    if said is None:
+        return False
+    text = retry_text(order.resource, order.letters, said.capacity, said.by, order.at)
+    person = signers.verify(said.signature, text)
+    if person is None or (person.id, person.department) != (said.by, said.department) or not person.signs_at(order.at):
+        return False
+    return may_retry(person, said.capacity, provider, subscribers)
 
 
 def _may(live: GrantInForce, generation: int, done: Done, provider: str, signers: Signers) -> bool:

@@ -26,6 +26,7 @@ from stream_apps.exchange.key_watch import KeyWatch
 from stream_apps.exchange.outbox import Outbox
 from stream_apps.exchange.policy_watch import PolicyWatch
 from stream_apps.exchange.replay import Replayer
+from stream_apps.exchange.retry import Retrier
 from stream_apps.exchange.signer_watch import SignerWatch
 from stream_apps.exchange.tools import Tools
 from stream_apps.exchange.topics import KnownTopics
@@ -97,12 +98,14 @@ class _Worker:
         self.exchange.feed = self.app.poller
         on_units(self.app, self.exchange.handle)
         self.replayer = Replayer(self.exchange, settings, self._failed)
+        self.retrier = Retrier(self.exchange, settings, self._failed)
         self.keys = KeyWatch(self.exchange, lambda: held_keys(settings).ring, self._failed)
         self.signers = SignerWatch(settings, self.exchange.trust, self._failed)
 
     def run(self) -> None:
         """Until told to stop; raises what ended it otherwise."""
         self.replayer.start()
+        self.retrier.start()
         self.keys.start()
         self.signers.start()
         run_app(self.app)
@@ -111,6 +114,7 @@ class _Worker:
         """End the threads."""
         self.signers.stop()
         self.keys.stop()
+        self.retrier.stop()
         self.replayer.stop()
         self.watch.stop()
 

@@ -9,6 +9,7 @@ s       since when all that is still unread was written, in seconds since 1970 U
 lost    grants opened up to this epoch have lost track of their rows, and get nothing any more
 gaps    keyed hashes of keys whose last event could not be processed for every view. More than 64 at once become "*": any
         key may be one. "*" is never cleared: from then on this partition emits every update, also unchanged ones
+retried epoch of the last order to judge dead letters again that was carried out here
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ class Mark:
     since: int = 0
     """0: not known."""
     lost: int = -1
+    retried: int = -1
 
     def text(self) -> str:
         """Compact JSON, well below the broker's 4,096 bytes. What does not fit is widened, never forgotten: too many gaps
@@ -60,6 +62,8 @@ class Mark:
             out["lost"] = self.lost
         if self.gaps:
             out["gaps"] = [ANY] if ANY in self.gaps or len(self.gaps) > MAX_GAPS else sorted(self.gaps)
+        if self.retried >= 0:
+            out["retried"] = self.retried
         return json.dumps(out, separators=(",", ":"))
 
     def with_gaps(self, gaps: Collection[str]) -> Mark:
@@ -82,6 +86,7 @@ def read_mark(text: str) -> Mark:
             frozenset(map(str, said.get("gaps", ()))),
             int(said.get("s", 0)),
             int(said.get("lost", -1)),
+            int(said.get("retried", -1)),
         )
     except (ValueError, TypeError, KeyError, AttributeError):
         return unknown

@@ -29,6 +29,11 @@ _JUDGED = counter(
 _OUT = counter("bus_exchange_out_events_total", "Events released to a grant's topic.", ["resource", "view"])
 _OUT_BYTES = counter("bus_exchange_out_bytes_total", "Bytes released to a grant's topic.", ["resource", "view"])
 _DEAD = counter("bus_exchange_dead_letters_total", "Dead letters.", ["resource", "reason"])
+_RETRIED = counter(
+    "bus_exchange_retried_letters_total",
+    "Dead letters looked at once more, by what became of them.",
+    ["resource", "outcome"],
+)
 _DEATHS = counter(
     "bus_exchange_deaths_total",
     "Times this worker was found to have died while it judged records (stage: slice), or one alone (record).",
@@ -284,3 +289,17 @@ def tried(place: Place, offset: int, deadly: bool) -> None:
 def not_on_record(error: OSError) -> None:
     """What is being judged, or what is suspect, cannot be kept in the state folder: a record that kills does so again."""
     _log.error("not_on_record", error=error, path=error.filename, reason=error.strerror)
+
+
+def retried(place: Place, order: int, outcomes: Sequence[str]) -> None:
+    """An order to judge dead letters once more was carried out on a partition; a word for each letter."""
+    resource = resource_of(place.topic)
+    for outcome in sorted(set(outcomes)):
+        n = outcomes.count(outcome)
+        _RETRIED.labels(resource, outcome).inc(n)
+        _log.info("retried", topic=place.topic, partition=place.partition, epoch=order, outcome=outcome, count=n)
+
+
+def retry_waits(place: Place, order: int, error: BaseException) -> None:
+    """An order cannot be carried out for now; it is tried again."""
+    _log.warning("retry_waits", topic=place.topic, partition=place.partition, epoch=order, error=error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -73,6 +74,42 @@ def test_a_row_with_nul_is_withheld_with_a_pointer_and_its_old_row_goes(target: 
     assert [(r["id"], r["more"]) for r in target.rows(view)] == [("3", hidden["more"])]
     found = target.query('SELECT partition, "offset", reason FROM _bus_rejections ORDER BY "offset"')
     assert [tuple(r.values()) for r in found] == [(0, 3, "text-holds-nul"), (0, 4, "text-holds-nul")]
+
+
+def test_a_row_whose_key_no_index_holds_is_rejected_and_the_rest_goes_on(target: PostgresqlTarget) -> None:
+    sink = target.sink()
+    sink.open(a_view())
+    long = "".join(hashlib.sha256(str(n).encode()).hexdigest() for n in range(200))
+    made = [event("c", f"{i}", i) for i in range(20)]
+    written = sink.write(batch(*made[:7], event("c", long, 7), *made[8:]))
+    sink.close()
+    assert (written.upserted, written.rejected) == (19, 1)
+    assert {r["id"] for r in target.rows(a_view())} == {str(i) for i in range(20) if i != 7}
+    found = target.query('SELECT "offset", reason FROM _bus_rejections')
+    assert [tuple(r.values()) for r in found] == [(7, "row-too-large")]
+
+
+def test_rows_that_break_a_condition_of_their_department_are_rejected_and_their_old_rows_go(
+    target: PostgresqlTarget,
+) -> None:
+    sink = target.sink()
+    sink.open(a_view())
+    sink.write(batch(event("c", "1", 0, {"amount": 1}), event("c", "2", 1, {"amount": 1})))
+    with psycopg.connect(target.url) as db:
+        db.execute(f'ALTER TABLE "{a_view().table}" ADD CHECK (amount >= 0)')  # type: ignore[arg-type]
+    written = sink.write(
+        batch(
+            event("u", "1", 2, {"amount": -1}),
+            event("u", "2", 3, {"amount": 2}),
+            event("c", "3", 4, {"amount": -1}),
+            start=2,
+        )
+    )
+    sink.close()
+    assert (written.upserted, written.deleted, written.rejected) == (1, 1, 2)
+    assert [(r["id"], r["amount"]) for r in target.rows(a_view())] == [("2", 2)]
+    found = target.query('SELECT "offset", reason FROM _bus_rejections ORDER BY "offset"')
+    assert [tuple(r.values()) for r in found] == [(2, "check-violated"), (4, "check-violated")]
 
 
 def test_a_lost_connection_is_transient_and_reopening_tells_the_truth(target: PostgresqlTarget) -> None:

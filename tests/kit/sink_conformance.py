@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import pytest
 
 from consumers.events import Batch, Place, Row, Step, Tombstone, ViewEvent
-from consumers.sink import Overtaken, Recreated, Sink, Zombie
+from consumers.sink import NotBack, Overtaken, Recreated, Sink, Zombie
 from consumers.view import Column, Kind, Origin, View
 from schemas.change_event import Op
 from schemas.errors import PermanentError
@@ -302,6 +302,52 @@ class SinkConformance:
         assert dict(other.open(a_view(topic_id="id-9"), rebuild=True).positions) == {0: 0}
         other.close()
         assert rows(target) == {}
+
+    def test_a_sink_set_back_takes_the_same_events_again_and_ends_with_the_same_rows(
+        self, sink: Sink, target: Target
+    ) -> None:
+        sink.open(a_view())
+        first = batch(event("c", "1", 0, {"amount": 1}), event("c", "2", 1))
+        then = batch(event("u", "1", 2, {"amount": 2}), event("d", "2", 3), start=2)
+        sink.write(first)
+        sink.write(then)
+        assert dict(sink.rewind({0: 0}).positions) == {0: 0}
+        assert dict(reopened(target).positions) == {0: 0}
+        sink.write(first)
+        sink.write(then)
+        assert rows(target) == {"1": (None, 2)}
+        assert dict(reopened(target).positions) == {0: 4}
+
+    def test_setting_back_leaves_other_partitions_where_they_are(self, sink: Sink, target: Target) -> None:
+        view = a_view(partitions=3)
+        sink.open(view)
+        sink.write(Batch([event("c", "1", 0)], {0: Step(0, 5, 1), 1: Step(0, 6, 0), 2: Step(0, 7, 0)}))
+        assert dict(sink.rewind({0: 2, 2: 7}).positions) == {0: 2, 1: 6, 2: 7}
+        assert dict(reopened(target, view).positions) == {0: 2, 1: 6, 2: 7}
+
+    @pytest.mark.parametrize("wrong", [{0: 1, 1: 7}, {0: 1, 1: -1}, {0: 1, 2: 0}])
+    def test_a_sink_is_never_set_forward_nor_where_no_partition_is(
+        self, sink: Sink, target: Target, wrong: dict[int, int]
+    ) -> None:
+        view = a_view(partitions=2)
+        sink.open(view)
+        sink.write(Batch([], {0: Step(0, 5, 0), 1: Step(0, 6, 0)}))
+        with pytest.raises(NotBack):
+            sink.rewind(wrong)
+        assert dict(reopened(target, view).positions) == {0: 5, 1: 6}
+
+    def test_a_deliverer_that_did_not_know_of_the_setting_back_is_a_zombie(self, sink: Sink, target: Target) -> None:
+        sink.open(a_view())
+        sink.write(batch(event("c", "1", 0), event("c", "2", 1)))
+        other = target.sink()
+        try:
+            other.open(a_view())
+            other.rewind({0: 1})
+        finally:
+            other.close()
+        with pytest.raises(Zombie):
+            sink.write(batch(event("c", "3", 2), start=2))
+        assert set(rows(target)) == {"1", "2"}
 
     def test_two_grants_in_one_place_do_not_touch_each_other(self, sink: Sink, target: Target) -> None:
         sink.open(a_view())

@@ -57,6 +57,7 @@ _views = Table(
     Column("topic_id", Text, nullable=False),
     Column("generation", Integer, nullable=False),
     Column("partitions", Integer, nullable=False),
+    Column("since", DateTime(timezone=True), nullable=False, server_default=func.now()),
     comment="exchange-bus: the grants delivered into this schema and the topics they come from",
 )
 _positions = Table(

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 import pyarrow as pa
 from psycopg import sql
+from psycopg.errors import CheckViolation, NotNullViolation, ProgramLimitExceeded
 
 from consumers.column_records import latest_columns
-from consumers.events import Batch, Change
-from consumers.sink import Held, Written, Zombie, must_refill
+from consumers.events import Batch, Place, Step
+from consumers.sink import Held, Written, Zombie, check_back, must_refill
 from consumers.sinks.postgresql import ddl
 from consumers.sinks.postgresql.columns import csv_of
 from consumers.sinks.postgresql.errors import as_ours
@@ -24,15 +25,38 @@ from consumers.values import key_of, row_of
 from consumers.view import Origin, View
 
 
+_REFUSALS = {
+    ProgramLimitExceeded.sqlstate: "row-too-large",
+    CheckViolation.sqlstate: "check-violated",
+    NotNullViolation.sqlstate: "null-refused",
+}
+"""What one row alone can be refused for: a key that no index holds, and conditions its department has put on the table."""
+REFUSED = (ProgramLimitExceeded, CheckViolation, NotNullViolation)
+
+
+class _Row(NamedTuple):
+    """A row to stage: its values as PostgreSQL stores them, whether it is a delete, and the event it comes from."""
+
+    values: tuple[Any, ...]
+    gone: bool
+    place: Place
+
+
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """What goes into the staging table: CSV, or rows; and the changes whose rows PostgreSQL cannot hold."""
+    """What goes into the staging table: CSV, or rows; and pointers to the changes whose rows PostgreSQL cannot hold."""
 
     upserts: int
     gone: int
     csv: pa.Buffer | None = None
-    rows: Sequence[tuple[Any, ...]] = ()
-    rejected: Sequence[Change] = ()
+    rows: Sequence[_Row] = ()
+    rejected: Sequence[tuple[Place, str]] = ()
+
+    @staticmethod
+    def of(rows: Sequence[_Row], rejected: Sequence[tuple[Place, str]] = ()) -> Staged:
+        """Row by row."""
+        gone = sum(row.gone for row in rows)
+        return Staged(len(rows) - gone, gone, rows=rows, rejected=rejected)
 
 
 class PostgresqlSink:
@@ -64,17 +88,25 @@ class PostgresqlSink:
         return held
 
     def write(self, batch: Batch) -> Written:
-        """Apply one batch, all or nothing."""
-        staged = self._staged(batch)
+        """Apply one batch, all or nothing; but single rows that PostgreSQL refuses whatever comes with them are rejected."""
+        with self._failures():
+            try:
+                return self._apply(batch, self._staged(batch))
+            except REFUSED:
+                rows, pointers = self._split(batch)  # row by row it shows which
+                refused = self._refused(rows)
+                if not refused:
+                    raise
+                kept = [self._gone(row) if row.place in refused else row for row in rows]
+                return self._apply(batch, Staged.of(kept, [*pointers, *refused.items()]))
+
+    def rewind(self, positions: Mapping[int, int]) -> Held:
+        """Set partitions back, all or none."""
         with self._failures(), self._connection.transaction():
-            self._advance(batch)
-            self._stage(staged)
-            deleted = self._connection.execute(ddl.purge(self._view, self._table)).rowcount if staged.gone else 0
-            if staged.upserts:
-                self._connection.execute(ddl.merge(self._view, self._table))
-            if staged.rejected:
-                self._note(staged.rejected)
-        return Written(staged.upserts, deleted, len(staged.rejected))
+            held = self._held(locked=True)
+            check_back(self._view, held.positions, positions)
+            self._advance({p: Step(held.positions[p], back, 0) for p, back in positions.items()})
+            return self._held()
 
     def close(self) -> None:
         """Give back the connection."""
@@ -114,25 +146,57 @@ class PostgresqlSink:
                 return Staged(latest.count, len(latest.gone), csv=csv_of(self._view, latest))
             except Unstorable:
                 pass  # row by row it shows which
-        rows, rejected = self._split(batch)
-        gone = sum(1 for row in rows if row[-1])
-        return Staged(len(rows) - gone, gone, rows=rows, rejected=rejected)
+        return Staged.of(*self._split(batch))
 
-    def _split(self, batch: Batch) -> tuple[list[tuple[Any, ...]], list[Change]]:
-        """Staging rows, and the changes whose rows PostgreSQL cannot hold."""
-        rows: list[tuple[Any, ...]] = []
-        rejected: list[Change] = []
+    def _apply(self, batch: Batch, staged: Staged) -> Written:
+        with self._connection.transaction():
+            self._advance(batch.steps)
+            deleted = self._merge(staged)
+            pointers = [*staged.rejected, *batch.unreadable]
+            if pointers:
+                self._note(pointers)
+        return Written(staged.upserts, deleted, len(staged.rejected))
+
+    def _merge(self, staged: Staged) -> int:
+        """What is staged into the table; how many rows were deleted from it."""
+        self._stage(staged)
+        deleted = self._connection.execute(ddl.purge(self._view, self._table)).rowcount if staged.gone else 0
+        if staged.upserts:
+            self._connection.execute(ddl.merge(self._view, self._table))
+        return deleted
+
+    def _refused(self, rows: Sequence[_Row]) -> dict[Place, str]:
+        """The rows that PostgreSQL does not take even alone, each with the word why; found by halves, and nothing is kept."""
+        try:
+            with self._connection.transaction(force_rollback=True):
+                self._merge(Staged.of(rows))
+        except REFUSED as error:
+            if len(rows) == 1:
+                return {rows[0].place: _REFUSALS[error.sqlstate or ""]}
+            half = len(rows) // 2
+            return self._refused(rows[:half]) | self._refused(rows[half:])
+        return {}
+
+    def _gone(self, row: _Row) -> _Row:
+        """The delete of a row that cannot be held: an earlier one under its key is not true any more."""
+        n = len(self._view.key)
+        return _Row(row.values[:n] + (None,) * (len(row.values) - n), True, row.place)
+
+    def _split(self, batch: Batch) -> tuple[list[_Row], list[tuple[Place, str]]]:
+        """Staging rows, and pointers to the changes whose rows PostgreSQL's types cannot hold."""
+        rows: list[_Row] = []
+        rejected: list[tuple[Place, str]] = []
         empty = (None,) * (len(self._view.columns) - len(self._view.key))
         for change in batch.latest():
             key = key_of(self._view, change)
             try:
                 if change.row is not None:
-                    rows.append((*self._stored(row_of(self._view, change, key)), False))
+                    rows.append(_Row(self._stored(row_of(self._view, change, key)), False, change.place))
                     continue
             except Unstorable:
-                rejected.append(change)
+                rejected.append((change.place, NUL_REASON))
             try:
-                rows.append((*self._stored(key), *empty, True))
+                rows.append(_Row((*self._stored(key), *empty), True, change.place))
             except Unstorable:
                 continue  # no row of the table can have this key; the create was rejected, so its delete has no work
         return rows, rejected
@@ -144,9 +208,9 @@ class PostgresqlSink:
                 out[i] = convert(out[i])
         return tuple(out)
 
-    def _advance(self, batch: Batch) -> None:
+    def _advance(self, steps: Mapping[int, Step]) -> None:
         view, origin = self._view, self._view.origin
-        for partition, step in sorted(batch.steps.items()):  # in one order, so that two deliverers cannot deadlock
+        for partition, step in sorted(steps.items()):  # in one order, so that two deliverers cannot deadlock
             moved = self._connection.execute(
                 self._sql(
                     "UPDATE {schema}._bus_positions SET next_offset = %s, events = events + %s, updated_at = now() WHERE "
@@ -164,10 +228,10 @@ class PostgresqlSink:
         with self._connection.cursor() as cursor, cursor.copy(statement) as copy:
             if staged.csv is not None:
                 copy.write(memoryview(staged.csv))
-            for row in staged.rows:
-                copy.write_row(row)
+            for values, gone, _ in staged.rows:
+                copy.write_row((*values, gone))
 
-    def _note(self, rejected: Sequence[Change]) -> None:
+    def _note(self, pointers: Sequence[tuple[Place, str]]) -> None:
         view = self._view
         with self._connection.cursor() as cursor:
             cursor.executemany(
@@ -175,7 +239,7 @@ class PostgresqlSink:
                     'INSERT INTO {schema}._bus_rejections (grant_id, topic_id, partition, "offset", reason) '
                     "VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING"
                 ),
-                [(view.grant, view.origin.topic_id, *change.place, NUL_REASON) for change in rejected],
+                [(view.grant, view.origin.topic_id, *place, reason) for place, reason in pointers],
             )
 
     def _origin(self) -> Origin | None:
@@ -209,12 +273,20 @@ class PostgresqlSink:
             [view.grant, *place, origin.partitions - 1],
         )
 
-    def _held(self) -> Held:
+    def _held(self, *, locked: bool = False) -> Held:
         rows = self._connection.execute(
-            self._sql("SELECT partition, next_offset, events FROM {schema}._bus_positions WHERE grant_id = %s"),
+            self._sql(
+                "SELECT partition, next_offset, events FROM {schema}._bus_positions WHERE grant_id = %s ORDER BY partition"
+                + (" FOR UPDATE" if locked else "")
+            ),
             [self._view.grant],
         ).fetchall()
-        return Held({p: offset for p, offset, _ in rows}, sum(events for _, _, events in rows))
+        since = self._connection.execute(
+            self._sql("SELECT extract(epoch FROM since) * 1000 FROM {schema}._bus_views WHERE grant_id = %s"),
+            [self._view.grant],
+        ).fetchone()
+        assert since is not None
+        return Held({p: offset for p, offset, _ in rows}, sum(events for _, _, events in rows), int(since[0]))
 
     def _create(self, table: Any, *, if_not_exists: bool = False) -> None:
         for statement in ddl.statements(table, self._settings.db_schema, if_not_exists=if_not_exists):

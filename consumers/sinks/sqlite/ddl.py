@@ -21,7 +21,15 @@ CREATE TABLE IF NOT EXISTS _bus_views (
 CREATE TABLE IF NOT EXISTS _bus_positions (
   grant_id TEXT NOT NULL, partition INTEGER NOT NULL, topic_id TEXT NOT NULL, generation INTEGER NOT NULL,
   next_offset INTEGER NOT NULL, events INTEGER NOT NULL, PRIMARY KEY (grant_id, partition)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS _bus_rejections (
+  grant_id TEXT NOT NULL, topic_id TEXT NOT NULL, partition INTEGER NOT NULL, "offset" INTEGER NOT NULL,
+  reason TEXT NOT NULL, at INTEGER NOT NULL DEFAULT (unixepoch() * 1000),
+  PRIMARY KEY (grant_id, topic_id, partition, "offset")) WITHOUT ROWID;
 """
+
+REJECT = (
+    """INSERT OR IGNORE INTO _bus_rejections (grant_id, topic_id, partition, "offset", reason) VALUES (?, ?, ?, ?, ?)"""
+)
 
 ADVANCE = """UPDATE _bus_positions SET next_offset = ?, events = events + ?
  WHERE grant_id = ? AND partition = ? AND topic_id = ? AND generation = ? AND next_offset = ?"""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import sqlite3
+from collections.abc import Mapping
 from typing import Any
 
 from consumers.events import Batch
-from consumers.sink import Held, Written, Zombie, must_refill
+from consumers.sink import Held, Written, Zombie, check_back, must_refill
 from consumers.sinks.sqlite import ddl
 from consumers.sinks.sqlite.file import connect, failures, transaction
 from consumers.sinks.sqlite.settings import SqliteSettings
@@ -68,7 +69,22 @@ class SqliteSink:
             deleted = db.executemany(self._delete, deletes).rowcount if deletes else 0
             if upserts:
                 db.executemany(self._upsert, upserts)
+            if batch.unreadable:
+                rejected = [(view.grant, view.origin.topic_id, *place, reason) for place, reason in batch.unreadable]
+                db.executemany(ddl.REJECT, rejected)
         return Written(len(upserts), deleted)
+
+    def rewind(self, positions: Mapping[int, int]) -> Held:
+        """Set partitions back, all or none."""
+        view, origin = self._view, self._view.origin
+        with self._failures(), self._transaction() as db:
+            held = self._held(db)
+            check_back(view, held.positions, positions)
+            for partition, position in positions.items():
+                place = (view.grant, partition, origin.topic_id, origin.generation, held.positions[partition])
+                if db.execute(ddl.ADVANCE, (position, 0, *place)).rowcount != 1:
+                    raise Zombie(view, partition)
+            return self._held(db)
 
     def close(self) -> None:
         """Give back the file."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from infra.bus.output import facts, note, table
+from infra.bus.output import confirm, facts, note, table
 from infra.bus.session import Session
 from schemas.text import Text
 
@@ -53,16 +53,46 @@ def add(app: typer.Typer, session: Session) -> None:
             help=say("At most so many records a second.", "每秒至多投递的记录数。"),
             show_default=False,
         ),
+        skip_unreadable: bool = typer.Option(
+            False,
+            "--skip-unreadable",
+            help=say(
+                "Dangerous: pass over single events that cannot be read. Their rows are deleted and pointers kept.",
+                "危险操作: 跳过无法读取的单条事件, 删除其对应行并保留指针。",
+            ),
+        ),
+        yes: bool = typer.Option(False, "--yes", "-y", help=say("Do not ask.", "不再询问。")),
         metrics_port: int = typer.Option(0, min=0, max=65535, help=say("0: a free one.", "0 表示自动选择。")),
     ) -> None:
         if plan is not None:
-            _share(session, plan, bool(grant or sink or rebuild or until != "ended"), most, metrics_port)
-        else:
-            _deliver(session, grant, sink, until, rebuild, most, metrics_port)
+            other = bool(grant or sink or rebuild or skip_unreadable or until != "ended")
+            _share(session, plan, other, most, metrics_port)
+            return
+        if skip_unreadable:
+            _confirm_skipping(session, yes)
+        _deliver(session, grant, sink, until, rebuild, most, metrics_port, skip_unreadable)
+
+
+def _confirm_skipping(session: Session, yes: bool) -> None:
+    confirm(
+        session,
+        Text(
+            "Pass over events that cannot be read? What they say is lost to this sink until their keys change again.",
+            "确定跳过无法读取的事件吗? 在其主键再次变化之前, 该目标将缺失这些内容。",
+        ),
+        yes=yes,
+    )
 
 
 def _deliver(
-    session: Session, grant: str, sink: str, until: str, rebuild: bool, most: float | None, metrics_port: int
+    session: Session,
+    grant: str,
+    sink: str,
+    until: str,
+    rebuild: bool,
+    most: float | None,
+    metrics_port: int,
+    skip_unreadable: bool,
 ) -> None:
     from consumers.deliver import deliver
     from consumers.pace import Pace
@@ -88,6 +118,7 @@ def _deliver(
             stop=stop,
             rebuild=rebuild,
             pace=Pace(most),
+            skip_unreadable=skip_unreadable,
         )
     if stop.is_set():
         note(session, Text("Stopped; the next run goes on from here.", "已停止; 下次将从此处继续。"))
@@ -135,6 +166,8 @@ def _show(session: Session, report: Any) -> None:
         [say("retries", "重试"), report.retries],
         [say("ended", "终止"), report.ended],
     ]
+    if report.unreadable:
+        rows.append([say("unreadable, passed over", "无法读取, 已跳过"), report.unreadable])
     if report.cut_off:
         rows.append([say("released before the end, not delivered", "终止前已放行但未投递"), say("yes", "有")])
     if report.rebuilt:

@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 from infra.runtime.approvals import doubt
+from infra.runtime.orders import retry_proven
 from infra.runtime.signers import NOBODY
 from schemas.order import Capacity, Done, Ordered, Resumption, order_text
+from schemas.policy_log import RetryOrdered
 from schemas.policy_state import GrantInForce
+from schemas.retry_order import Pointer, retry_text
 from tests.infra.control.world import NOW, contract, grant
 from tests.kit.approving import Office
 
@@ -117,3 +120,47 @@ def test_a_suspension_counts_even_if_its_signature_does_not_verify_any_more(offi
 def test_without_known_signers_a_resumed_grant_is_as_good_as_whoever_wrote_it(office: Office) -> None:
     found = live(office, Done("suspended", NOW, "root"), resumed=Done("resumed", NOW, "root"))
     assert doubt(found, CONTRACT, NOBODY) is None
+
+
+def retry(office: Office, who: str, side: Capacity, *grants: str | None, at: int = NOW) -> RetryOrdered:
+    letters = tuple(Pointer(partition=0, offset=n, grant=grant) for n, grant in enumerate(grants or (None,)))
+    said = retry_text("w.r", letters, side, who, NOW)
+    ordered = Ordered(by=who, department=DEPARTMENTS[who], capacity=side, signature=office.sign(who, said))
+    return RetryOrdered(resource="w.r", letters=letters, ordered=ordered, at=at, by=who)
+
+
+@pytest.mark.parametrize(
+    ("who", "side", "subscribers", "may"),
+    [
+        ("wang", "provider", [None], True),
+        ("clerk", "provider", [None], True),
+        ("bureau", "bureau", [None, "shuiwu"], True),
+        ("li", "subscriber", ["shuiwu"], True),
+        ("li", "subscriber", ["shuiwu", None], False),
+        ("li", "subscriber", ["shuiwu", "gaj"], False),
+        ("li", "provider", ["shuiwu"], False),
+        ("bureau", "provider", [None], False),
+        ("wang", "bureau", [None], False),
+        ("stranger", "provider", [None], False),
+    ],
+)
+def test_dead_letters_are_judged_again_for_those_concerned_and_the_bureau(
+    office: Office, who: str, side: Capacity, subscribers: list[str | None], may: bool
+) -> None:
+    assert retry_proven(retry(office, who, side), "scjg", subscribers, office.signers()) == may
+
+
+def test_an_order_to_judge_again_counts_as_it_was_signed_only(office: Office) -> None:
+    true = retry(office, "wang", "provider", None, "w.grant")
+    assert true.ordered is not None
+    assert retry_proven(true, "scjg", [None], office.signers())
+    for wrong in (
+        true.model_copy(update={"ordered": None}),
+        true.model_copy(update={"resource": "w.other"}),
+        true.model_copy(update={"letters": true.letters[:1]}),
+        true.model_copy(update={"at": NOW + 1}),
+        true.model_copy(update={"ordered": true.ordered.model_copy(update={"by": "clerk"})}),
+        true.model_copy(update={"ordered": true.ordered.model_copy(update={"capacity": "bureau"})}),
+    ):
+        assert not retry_proven(wrong, "scjg", [None], office.signers())
+    assert retry_proven(true.model_copy(update={"ordered": None}), "scjg", [None], NOBODY)

@@ -1,0 +1,56 @@
+"""What sinks could not hold, as pointers: one list, whichever sink keeps them.
+
+A sink kind that keeps rejections is a line in `KEEPERS`; it needs no connection to Kafka.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from consumers.catalogue import shown
+from schemas.errors import ConfigError
+from schemas.text import Text
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """An event of a grant's topic that a sink could not hold. `at`: when, in milliseconds since 1970 UTC."""
+
+    grant: str
+    partition: int
+    offset: int
+    reason: str
+    at: int
+
+
+def _postgresql(url: str) -> list[Rejection]:
+    from pydantic import SecretStr
+
+    from consumers.sinks.postgresql.rejections import read_rejections
+    from consumers.sinks.postgresql.settings import PostgresqlSettings
+
+    return [Rejection(*one) for one in read_rejections(PostgresqlSettings(url=SecretStr(url)))]
+
+
+def _sqlite(url: str) -> list[Rejection]:
+    from consumers.sinks.sqlite.rejections import read_rejections
+
+    return [Rejection(*one) for one in read_rejections(Path(url.partition(":")[2]))]
+
+
+KEEPERS: dict[str, Callable[[str], Sequence[Rejection]]] = {"postgresql": _postgresql, "sqlite": _sqlite}
+"""What stands before the first `:` of a sink's address -> how to read what it rejected."""
+
+
+def rejections(url: str) -> Sequence[Rejection]:
+    """Newest first. ConfigError for a kind of sink that keeps none; what its `open` raises if it is out of reach."""
+    keeper = KEEPERS.get(url.partition(":")[0])
+    if keeper is None:
+        raise ConfigError(
+            Text("this kind of sink keeps no list of what it rejected.", "该类型的目标不保存拒收清单。"),
+            where=shown(url),
+            hint=Text(f"These do: {', '.join(KEEPERS)}.", f"保存清单的类型: {', '.join(KEEPERS)}。"),
+        )
+    return keeper(url)

@@ -1,0 +1,1 @@
+"""Dead letters: listed, explained, and ordered to be judged once more."""
