@@ -171,7 +171,7 @@ class Retrier:
     ) -> None:
         """Grants whose records are the same are judged together. One that has its history still to come gets it there."""
         exchange = self._exchange
-        lanes, _ = exchange.writable(rules)
+        lanes, _ = exchange.writable(rules, now)
         waiting = {v.grant.opened for v in standing.pending(lanes)}
         lanes = [v for v in lanes if v.grant.opened not in waiting]
         carried.results = {one: (known_before(one, found, standing.next), None) for one in order.letters}

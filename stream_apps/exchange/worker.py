@@ -94,7 +94,9 @@ class Exchange:
         with self.lock:
             for place, committed in places.items():
                 if committed.offset is None:
-                    mark = replace(marks[place], live=state.epoch, retried=state.epoch)  # all of it is still to be judged
+                    mark = replace(
+                        marks[place], live=state.epoch, retried=state.epoch
+                    )  # all of it is still to be judged
                     self.owned[place] = Standing(begins[place], mark, begins[place])
                 else:
                     self.owned[place] = Standing(committed.offset, marks[place])

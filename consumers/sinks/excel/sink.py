@@ -9,7 +9,7 @@ import sqlite3
 import stat
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,10 @@ class ExcelSink:
         if batch.records:
             self._changed()
         return written
+
+    def rewind(self, positions: Mapping[int, int]) -> Held:
+        """Set partitions back; the workbook stays as it is until rows come again."""
+        return self._rows.rewind(positions)
 
     def tend(self, *, ending: bool = False) -> None:
         """Write the workbook if it is behind, and it is quiet, late, or the end."""

@@ -73,6 +73,8 @@ class Manifest(_Entry):
     columns: tuple[ColumnEntry, ...]
     positions: dict[int, int]
     events: int
+    since_ms: int
+    """When the folder was begun, milliseconds since 1970 UTC."""
     next_file: int
     files: tuple[FileEntry, ...]
 
@@ -82,8 +84,8 @@ class Manifest(_Entry):
         return Origin(self.topic, self.topic_id, self.generation, self.partitions)
 
 
-def begun(view: View, kind: Format) -> Manifest:
-    """The manifest of a folder without files."""
+def begun(view: View, kind: Format, now_ms: int) -> Manifest:
+    """The manifest of a folder without files, begun now."""
     origin = view.origin
     return Manifest(
         format=kind,
@@ -100,6 +102,7 @@ def begun(view: View, kind: Format) -> Manifest:
         ),
         positions=dict.fromkeys(range(origin.partitions), 0),
         events=0,
+        since_ms=now_ms,
         next_file=1,
         files=(),
     )

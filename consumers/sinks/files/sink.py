@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import errno
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
 
 from consumers.events import Batch
-from consumers.sink import Held, Written, Zombie, must_refill
+from consumers.sink import Held, Written, Zombie, check_back, must_refill
 from consumers.sinks.files import manifest
 from consumers.sinks.files.feed import Feed
 from consumers.sinks.files.finish import finish, journal_of, sweep
@@ -44,7 +44,7 @@ class FilesSink:
             with place.locked(self._settings.lock_timeout_s):
                 folder = self._in_force(place, view, rebuild)
                 self._open = opened = _Open(place, folder, view, self._monotonic)
-        return Held(dict(opened.positions), opened.events)
+        return opened.held
 
     def write(self, batch: Batch) -> Written:
         """Append one batch to the journal, rows and positions together."""
@@ -56,6 +56,15 @@ class FilesSink:
                 opened.roll()
             opened.append(batch, rows)
         return Written(len(rows) - deleted, deleted)
+
+    def rewind(self, positions: Mapping[int, int]) -> Held:
+        """Set partitions back. What comes from there on is written again, after what is there: a feed only grows."""
+        opened = self._opened()
+        with self._failures(opened.folder), opened.place.locked(self._settings.lock_timeout_s):
+            opened.claim()
+            check_back(opened.view, opened.positions, positions)
+            opened.go_back(positions)
+        return opened.held
 
     def tend(self, *, ending: bool = False) -> None:
         """Finish the file that is large or old enough, or at a clean end any that has rows."""
@@ -82,7 +91,7 @@ class FilesSink:
         held = None if folder is None else self._read(folder, rebuild)
         if folder is None or must_refill(view, None if held is None else held.origin, rebuild=rebuild):
             folder = place.fresh(view.origin.generation)
-            manifest.write(folder, manifest.begun(view, self._settings.format))
+            manifest.write(folder, manifest.begun(view, self._settings.format, time.time_ns() // 1_000_000))
             place.switch(folder)
         elif held is not None and held.format != self._settings.format:
             raise ConfigError(
@@ -138,23 +147,28 @@ class _Open:
 
     def __init__(self, place: GrantFolder, folder: Path, view: View, monotonic: Callable[[], float]) -> None:
         self.place, self.folder, self.feed = place, folder, Feed(view)
-        self._view, self._monotonic = view, monotonic
+        self.view, self._monotonic = view, monotonic
         self.since: float | None = None
         held = manifest.read(folder)
         sweep(folder, held)
-        self._held = held = finish(folder, held)
+        self._manifest = held = finish(folder, held)
         self.positions, self.events = dict(held.positions), held.events
         self.rows = 0
         self.journal = self._next_journal()
+
+    @property
+    def held(self) -> Held:
+        """What is durable."""
+        return Held(dict(self.positions), self.events, self._manifest.since_ms)
 
     def claim(self, batch: Batch | None = None) -> None:
         """Zombie if another deliverer has opened the folder, or a batch does not go on where this one is."""
         steps = batch.steps if batch is not None else {}
         if self.place.current() != self.folder or not self.journal.untouched():
-            raise Zombie(self._view, next(iter(steps), 0))
+            raise Zombie(self.view, next(iter(steps), 0))
         for partition, step in steps.items():
             if self.positions.get(partition) != step.expected:
-                raise Zombie(self._view, partition)
+                raise Zombie(self.view, partition)
 
     def append(self, batch: Batch, rows: pa.RecordBatch) -> None:
         """Rows and positions, durable together."""
@@ -167,10 +181,17 @@ class _Open:
 
     def roll(self) -> None:
         """Finish the file and begin the next."""
-        self._held = finish(self.folder, self._held, least=self.journal.size)
+        self._manifest = finish(self.folder, self._manifest, least=self.journal.size)
         self.rows, self.since = 0, None
         self.journal.close()
         self.journal = self._next_journal()
 
+    def go_back(self, positions: Mapping[int, int]) -> None:
+        """Finish the file, so that none covers offsets twice, and let the manifest say where the next one begins."""
+        self.roll()
+        self.positions |= positions
+        self._manifest = self._manifest.model_copy(update={"positions": dict(self.positions)})
+        manifest.write(self.folder, self._manifest)
+
     def _next_journal(self) -> Journal:
-        return Journal(journal_of(self.folder, self._held.next_file), self.feed.schema)
+        return Journal(journal_of(self.folder, self._manifest.next_file), self.feed.schema)

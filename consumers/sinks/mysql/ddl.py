@@ -61,6 +61,7 @@ _views = Table(
     Column("topic_id", _topic_id, nullable=False),
     Column("generation", Integer, nullable=False),
     Column("partitions", Integer, nullable=False),
+    Column("since_ms", BigInteger, nullable=False),
     Column("ready", Boolean, nullable=False, comment="false while its table is being made anew"),
     comment="exchange-bus: the grants delivered into this database and the topics they come from",
     **_STORED,

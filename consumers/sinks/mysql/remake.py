@@ -31,8 +31,8 @@ def bar(db: Db, view: View) -> None:
         cursor.execute("DELETE FROM _bus_positions WHERE grant_id = %s", [view.grant])
         cursor.execute("DELETE FROM _bus_views WHERE grant_id = %s", [view.grant])
         cursor.execute(
-            "INSERT INTO _bus_views (grant_id, table_name, topic, topic_id, generation, partitions, ready) "
-            "VALUES (%s, %s, %s, %s, %s, %s, FALSE)",
+            "INSERT INTO _bus_views (grant_id, table_name, topic, topic_id, generation, partitions, since_ms, ready) "
+            "VALUES (%s, %s, %s, %s, %s, %s, UNIX_TIMESTAMP() * 1000, FALSE)",
             [view.grant, view.table, origin.topic, origin.topic_id, origin.generation, origin.partitions],
         )
     db.commit()

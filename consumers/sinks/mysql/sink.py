@@ -6,15 +6,15 @@ There is no staging table: without COPY it would only write every row twice.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import pymysql
 from pymysql.constants import CLIENT
 
-from consumers.events import Batch, Change
-from consumers.sink import Held, Written, Zombie, must_refill
+from consumers.events import Batch, Change, Step
+from consumers.sink import Held, Written, Zombie, check_back, must_refill
 from consumers.sinks.mysql import ddl
 from consumers.sinks.mysql.errors import as_ours
 from consumers.sinks.mysql.remake import remake
@@ -62,7 +62,7 @@ class MysqlSink:
         """Apply one batch, all or nothing."""
         upserts, deletes, rejected = self._split(batch)
         with self._failures(), self._transaction() as db:
-            self._advance(batch)
+            self._advance(batch.steps)
             deleted = self._delete(deletes)
             if upserts:
                 self._check_unique()
@@ -71,6 +71,14 @@ class MysqlSink:
             if rejected:
                 self._note(rejected)
         return Written(len(upserts), deleted, len(rejected))
+
+    def rewind(self, positions: Mapping[int, int]) -> Held:
+        """Set partitions back, all or none."""
+        with self._failures(), self._transaction():
+            held = self._held(locked=True)
+            check_back(self._view, held.positions, positions)
+            self._advance({p: Step(held.positions[p], back, 0) for p, back in positions.items()})
+            return self._held()
 
     def close(self) -> None:
         """Give back the connection."""
@@ -158,9 +166,9 @@ class MysqlSink:
                 out[i] = convert(out[i])
         return tuple(out)
 
-    def _advance(self, batch: Batch) -> None:
+    def _advance(self, steps: Mapping[int, Step]) -> None:
         view, origin = self._view, self._view.origin
-        for partition, step in sorted(batch.steps.items()):  # in one order, so that two deliverers cannot deadlock
+        for partition, step in sorted(steps.items()):  # in one order, so that two deliverers cannot deadlock
             with self._connection.cursor() as cursor:
                 moved = cursor.execute(
                     "UPDATE _bus_positions SET next_offset = %s, events = events + %s WHERE grant_id = %s "
@@ -209,11 +217,13 @@ class MysqlSink:
                 [(view.grant, view.origin.topic_id, *change.place, NOT_FINITE) for change in rejected],
             )
 
-    def _held(self) -> Held:
-        rows = self._run(
-            "SELECT `partition`, next_offset, events FROM _bus_positions WHERE grant_id = %s", [self._view.grant]
+    def _held(self, *, locked: bool = False) -> Held:
+        statement = (
+            "SELECT `partition`, next_offset, events FROM _bus_positions WHERE grant_id = %s ORDER BY `partition`"
         )
-        return Held({p: offset for p, offset, _ in rows}, sum(int(events) for _, _, events in rows))
+        rows = self._run(statement + (" FOR UPDATE" if locked else ""), [self._view.grant])
+        ((since,),) = self._run("SELECT since_ms FROM _bus_views WHERE grant_id = %s", [self._view.grant])
+        return Held({p: offset for p, offset, _ in rows}, sum(int(events) for _, _, events in rows), since)
 
     def _run(self, statement: str, values: Sequence[Any] | None = None) -> Sequence[Any]:
         with self._connection.cursor() as cursor:

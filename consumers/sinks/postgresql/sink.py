@@ -24,7 +24,6 @@ from consumers.sinks.postgresql.values import CONVERT, NUL_REASON, Unstorable
 from consumers.values import key_of, row_of
 from consumers.view import Origin, View
 
-
 _REFUSALS = {
     ProgramLimitExceeded.sqlstate: "row-too-large",
     CheckViolation.sqlstate: "check-violated",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,6 +73,10 @@ class WebhookSink:
         self._state.check(expected)
         self._waiting = waiting
         return self._sent(requests)
+
+    def rewind(self, positions: Mapping[int, int]) -> Held:
+        """Set partitions back; the receiver is sent everything from there on again, under other ids."""
+        return self._state.rewind(positions)
 
     def close(self) -> None:
         """Give back connection and state."""

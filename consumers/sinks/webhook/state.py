@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from consumers.sink import Held, Zombie, must_refill
+from consumers.sink import Held, Zombie, check_back, must_refill
 from consumers.sinks.sqlite.file import connect, failures, transaction
 from consumers.sinks.webhook.message import Request
 from consumers.view import Origin, View
@@ -23,7 +23,7 @@ OPENING = -1
 TABLES = """
 CREATE TABLE IF NOT EXISTS _bus_views (
   grant_id TEXT PRIMARY KEY, topic TEXT NOT NULL, topic_id TEXT NOT NULL, generation INTEGER NOT NULL,
-  partitions INTEGER NOT NULL, fill TEXT NOT NULL);
+  partitions INTEGER NOT NULL, fill TEXT NOT NULL, since_ms INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS _bus_positions (
   grant_id TEXT NOT NULL, partition INTEGER NOT NULL, topic_id TEXT NOT NULL, generation INTEGER NOT NULL,
   fill TEXT NOT NULL, next_offset INTEGER NOT NULL, events INTEGER NOT NULL,
@@ -68,6 +68,21 @@ class State:
                 if must_refill(view, self._origin(db), rebuild=rebuild):
                     self._refill(db)
                 return self._held(db)
+
+    def rewind(self, positions: Mapping[int, int]) -> Held:
+        """Set partitions back, under another filling: what is sent again is meant to be taken again, so it has other ids."""
+        grant, fill = self._view.grant, secrets.token_hex(4)
+        with failures(self._path), transaction(self._db) as db:
+            check_back(self._view, self._held(db).positions, positions)
+            db.execute("UPDATE _bus_views SET fill = ? WHERE grant_id = ?", (fill, grant))
+            db.execute("UPDATE _bus_positions SET fill = ? WHERE grant_id = ?", (fill, grant))
+            for partition, offset in positions.items():
+                place = (grant, partition)
+                db.execute("DELETE FROM _bus_requests WHERE grant_id = ? AND partition = ?", place)
+                db.execute(
+                    "UPDATE _bus_positions SET next_offset = ? WHERE grant_id = ? AND partition = ?", (offset, *place)
+                )
+            return self._held(db)
 
     def check(self, expected: Mapping[int, int]) -> None:
         """Zombie if a partition is not where this writer believes."""
@@ -171,7 +186,7 @@ class State:
     def _refill(self, db: sqlite3.Connection) -> None:
         view, origin, fill = self._view, self._view.origin, secrets.token_hex(4)
         db.execute(
-            "INSERT OR REPLACE INTO _bus_views VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO _bus_views VALUES (?, ?, ?, ?, ?, ?, strftime('%s', 'now') * 1000)",
             (view.grant, origin.topic, origin.topic_id, origin.generation, origin.partitions, fill),
         )
         db.execute("DELETE FROM _bus_positions WHERE grant_id = ?", (view.grant,))
@@ -187,11 +202,11 @@ class State:
 
     def _held(self, db: sqlite3.Connection) -> Held:
         grant = (self._view.grant,)
-        (self.fill,) = db.execute("SELECT fill FROM _bus_views WHERE grant_id = ?", grant).fetchone()
+        self.fill, since = db.execute("SELECT fill, since_ms FROM _bus_views WHERE grant_id = ?", grant).fetchone()
         self.announced = dict(
             db.execute("SELECT partition, next_offset FROM _bus_requests WHERE grant_id = ?", grant).fetchall()
         )
         rows = db.execute(
             "SELECT partition, next_offset, events FROM _bus_positions WHERE grant_id = ?", grant
         ).fetchall()
-        return Held({p: offset for p, offset, _ in rows}, sum(events for _, _, events in rows))
+        return Held({p: offset for p, offset, _ in rows}, sum(events for _, _, events in rows), since)
