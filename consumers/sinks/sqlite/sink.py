@@ -77,7 +77,7 @@ class SqliteSink:
     def rewind(self, positions: Mapping[int, int]) -> Held:
         """Set partitions back, all or none."""
         view, origin = self._view, self._view.origin
-        with self._failures(), self._transaction() as db:
+        with failures(self._settings.path), transaction(self._db) as db:
             held = self._held(db)
             check_back(view, held.positions, positions)
             for partition, position in positions.items():
