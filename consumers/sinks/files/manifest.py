@@ -59,7 +59,8 @@ class FeedColumns(_Entry):
 
 
 class Manifest(_Entry):
-    """Of one generation. `positions` are the offsets to read next after all files, `events` all that brought it there."""
+    """Of one generation. `positions` are the offsets to read next after all files, `events` all that brought it there,
+    `since_ms` when the folder was begun, milliseconds since 1970 UTC."""
 
     version: int = 1
     format: Format
@@ -69,12 +70,11 @@ class Manifest(_Entry):
     topic_id: str
     generation: int
     partitions: int
+    since_ms: int
     feed: FeedColumns
     columns: tuple[ColumnEntry, ...]
     positions: dict[int, int]
     events: int
-    since_ms: int
-    """When the folder was begun, milliseconds since 1970 UTC."""
     next_file: int
     files: tuple[FileEntry, ...]
 
@@ -84,8 +84,8 @@ class Manifest(_Entry):
         return Origin(self.topic, self.topic_id, self.generation, self.partitions)
 
 
-def begun(view: View, kind: Format, now_ms: int) -> Manifest:
-    """The manifest of a folder without files, begun now."""
+def begun(view: View, kind: Format, since_ms: int) -> Manifest:
+    """The manifest of a folder without files."""
     origin = view.origin
     return Manifest(
         format=kind,
@@ -95,6 +95,7 @@ def begun(view: View, kind: Format, now_ms: int) -> Manifest:
         topic_id=origin.topic_id,
         generation=origin.generation,
         partitions=origin.partitions,
+        since_ms=since_ms,
         feed=FeedColumns(**feed_names(view)._asdict()),
         columns=tuple(
             ColumnEntry(name=c.name, type=c.kind, key=c.key, title=c.title, precision=c.precision, scale=c.scale)
@@ -102,7 +103,6 @@ def begun(view: View, kind: Format, now_ms: int) -> Manifest:
         ),
         positions=dict.fromkeys(range(origin.partitions), 0),
         events=0,
-        since_ms=now_ms,
         next_file=1,
         files=(),
     )

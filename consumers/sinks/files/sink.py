@@ -91,7 +91,8 @@ class FilesSink:
         held = None if folder is None else self._read(folder, rebuild)
         if folder is None or must_refill(view, None if held is None else held.origin, rebuild=rebuild):
             folder = place.fresh(view.origin.generation)
-            manifest.write(folder, manifest.begun(view, self._settings.format, time.time_ns() // 1_000_000))
+            now_ms = time.time_ns() // 1_000_000
+            manifest.write(folder, manifest.begun(view, self._settings.format, now_ms))
             place.switch(folder)
         elif held is not None and held.format != self._settings.format:
             raise ConfigError(
