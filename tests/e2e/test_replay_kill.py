@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from confluent_kafka import TopicPartition
 
-from infra.control import state
+from infra.control import revoke, state
 from infra.control.explaining.explain import Asked, explain
 from infra.control.explaining.facts import Place
 from infra.control.histories import History, histories
-from infra.runtime.kafka import admin
+from infra.runtime.kafka import admin, ends
 from stream_apps.exchange.marks import Replaying
 from tests.conftest import Cluster
 from tests.kit.exchange_lab import Lab, Worker, within
@@ -118,6 +119,23 @@ def test_a_pass_killed_twice_under_live_load_goes_on_where_it_was_and_doubles_no
     live, history = explain(load.lab.settings, f"{load.lab.word}.g.3", Asked(source=Place(0, before)))
     assert (live.outcome, live.history, history.history) == ("catching_up", False, True)
     assert history.outcome in ("emitted", "filtered")
+
+
+def test_an_end_in_mid_pass_is_fenced_while_the_others_go_on(load: Load, workers: list[Worker], tmp_path: Path) -> None:
+    started(load, workers, tmp_path, "x")
+    load.lab.settled(60)
+    with load.going_on():
+        opened_late(load)
+        reached = in_mid_pass(load, 0)
+        in_mid_pass(load, reached)
+        fence = revoke(load.lab.settings, f"{load.lab.word}.g.3")
+        assert load.lab.committed()[1].live < state(load.lab.settings).grants[f"{load.lab.word}.g.4"].opened
+        load.lab.caught_up(4, 90)
+    load.lab.settled(60)
+    assert fence.fenced_out == (), "the worker answered by itself"
+    assert ends(admin(load.lab.settings), [TopicPartition(fence.topic, 0)]) == {(fence.topic, 0): fence.offsets[0]}
+    for n, district in ((1, None), (2, "a"), (4, None)):
+        assert load.received(n) == load.expected(district), f"grant {n}"
 
 
 def seen(load: Load) -> History:
