@@ -30,20 +30,20 @@ _SLOW = {"BUS_HISTORY_RATE": "8000"}
 def load(cluster: Cluster, unique: str) -> Load:
     """A resource with two grants, the second of one district alone, and a history; nobody exchanges yet."""
     lab = Lab(cluster.settings, unique)
-    return begun(lab)
+    return begun(Load(lab))
 
 
 @pytest.fixture
 def spread(cluster: Cluster, unique: str) -> Load:
-    """The same in four partitions."""
-    return begun(Lab(cluster.settings, unique, partitions=4))
+    """The same in four partitions, written in transactions."""
+    return begun(Load(Lab(cluster.settings, unique, partitions=4), transactions=True))
 
 
-def begun(lab: Lab) -> Load:
+def begun(load: Load) -> Load:
+    lab = load.lab
     lab.apply()
     lab.open(1)
     lab.open(2, where="district = 'a'")
-    load = Load(lab)
     for _ in range(_HISTORY // 10_000):
         load.publish(10_000)
     return load
