@@ -22,8 +22,8 @@ from tests.kit.exchange_lab import Lab, Worker, within
 from tests.kit.lab_load import Load
 
 _HISTORY = 40_000
-_SLOW = {"BUS_HISTORY_RATE": "8000"}
-"""So that what happens in mid-pass does."""
+_SLOW = 8_000
+"""Records of history a second, so that what happens in mid-pass does."""
 
 
 @pytest.fixture
@@ -60,8 +60,9 @@ def workers(tmp_path: Path) -> Iterator[list[Worker]]:
         worker.kill()
 
 
-def started(load: Load, workers: list[Worker], folder: Path, name: str) -> Worker:
-    worker = Worker(load.lab.settings, folder / f"{name}.log", [f"{load.lab.word}-{name}"], _SLOW)
+def started(load: Load, workers: list[Worker], folder: Path, name: str, rate: int = _SLOW) -> Worker:
+    arguments, environment = [f"{load.lab.word}-{name}"], {"BUS_HISTORY_RATE": str(rate)}
+    worker = Worker(load.lab.settings, folder / f"{name}.log", arguments, environment)
     worker.start()
     workers.append(worker)
     return worker
@@ -148,18 +149,23 @@ def seen(load: Load) -> History:
 def test_workers_that_join_and_leave_in_mid_pass_hand_it_over(
     spread: Load, workers: list[Worker], tmp_path: Path
 ) -> None:
-    started(spread, workers, tmp_path, "a")
+    first = started(spread, workers, tmp_path, "a", 3_000)
     spread.lab.settled(60)
     with spread.going_on():
         opened_late(spread)
         in_mid_pass(spread, 0)
-        for name, killed in (("b", False), ("c", True), ("d", False)):
-            other = started(spread, workers, tmp_path, name)
-            within(40, lambda: f"bus.exchange.{spread.lab.word}-{name}" in owners(spread))  # noqa: B023 - called at once
-            if killed:
-                other.kill()
-            else:
-                assert other.stop() == 0
+        second = started(spread, workers, tmp_path, "b", 3_000)
+        within(40, lambda: "assigned" in second.log.read_text())
+        first.kill()
+        assert any(spread.lab.committed(p)[1].replay is not None for p in range(4)), "too late: the passes were over"
+        within(60, lambda: owners(spread) == {f"bus.exchange.{spread.lab.word}-b"})
+        third = started(spread, workers, tmp_path, "c", 3_000)
+        within(40, lambda: "assigned" in third.log.read_text())
+        assert second.stop() == 0
+        within(60, lambda: owners(spread) == {f"bus.exchange.{spread.lab.word}-c"})
+        guest = started(spread, workers, tmp_path, "d", 3_000)
+        within(40, lambda: "assigned" in guest.log.read_text())
+        assert guest.stop() == 0
     counted(spread)
 
 
