@@ -9,40 +9,41 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from confluent_kafka import TopicPartition
 
-from infra.control import state
+from infra.control import revoke, state
 from infra.control.explaining.explain import Asked, explain
 from infra.control.explaining.facts import Place
 from infra.control.histories import History, histories
-from infra.runtime.kafka import admin
+from infra.runtime.kafka import admin, ends
 from stream_apps.exchange.marks import Replaying
 from tests.conftest import Cluster
 from tests.kit.exchange_lab import Lab, Worker, within
 from tests.kit.lab_load import Load
 
 _HISTORY = 40_000
-_SLOW = {"BUS_HISTORY_RATE": "8000"}
-"""So that what happens in mid-pass does."""
+_SLOW = 8_000
+"""Records of history a second, so that what happens in mid-pass does."""
 
 
 @pytest.fixture
 def load(cluster: Cluster, unique: str) -> Load:
     """A resource with two grants, the second of one district alone, and a history; nobody exchanges yet."""
     lab = Lab(cluster.settings, unique)
-    return begun(lab)
+    return begun(Load(lab))
 
 
 @pytest.fixture
 def spread(cluster: Cluster, unique: str) -> Load:
-    """The same in four partitions."""
-    return begun(Lab(cluster.settings, unique, partitions=4))
+    """The same in four partitions, written in transactions."""
+    return begun(Load(Lab(cluster.settings, unique, partitions=4), transactions=True))
 
 
-def begun(lab: Lab) -> Load:
+def begun(load: Load) -> Load:
+    lab = load.lab
     lab.apply()
     lab.open(1)
     lab.open(2, where="district = 'a'")
-    load = Load(lab)
     for _ in range(_HISTORY // 10_000):
         load.publish(10_000)
     return load
@@ -59,8 +60,9 @@ def workers(tmp_path: Path) -> Iterator[list[Worker]]:
         worker.kill()
 
 
-def started(load: Load, workers: list[Worker], folder: Path, name: str) -> Worker:
-    worker = Worker(load.lab.settings, folder / f"{name}.log", [f"{load.lab.word}-{name}"], _SLOW)
+def started(load: Load, workers: list[Worker], folder: Path, name: str, rate: int = _SLOW) -> Worker:
+    arguments, environment = [f"{load.lab.word}-{name}"], {"BUS_HISTORY_RATE": str(rate)}
+    worker = Worker(load.lab.settings, folder / f"{name}.log", arguments, environment)
     worker.start()
     workers.append(worker)
     return worker
@@ -120,6 +122,23 @@ def test_a_pass_killed_twice_under_live_load_goes_on_where_it_was_and_doubles_no
     assert history.outcome in ("emitted", "filtered")
 
 
+def test_an_end_in_mid_pass_is_fenced_while_the_others_go_on(load: Load, workers: list[Worker], tmp_path: Path) -> None:
+    started(load, workers, tmp_path, "x")
+    load.lab.settled(60)
+    with load.going_on():
+        opened_late(load)
+        reached = in_mid_pass(load, 0)
+        in_mid_pass(load, reached)
+        fence = revoke(load.lab.settings, f"{load.lab.word}.g.3")
+        assert load.lab.committed()[1].live < state(load.lab.settings).grants[f"{load.lab.word}.g.4"].opened
+        load.lab.caught_up(4, 90)
+    load.lab.settled(60)
+    assert fence.fenced_out == (), "the worker answered by itself"
+    assert ends(admin(load.lab.settings), [TopicPartition(fence.topic, 0)]) == {(fence.topic, 0): fence.offsets[0]}
+    for n, district in ((1, None), (2, "a"), (4, None)):
+        assert load.received(n) == load.expected(district), f"grant {n}"
+
+
 def seen(load: Load) -> History:
     """How far the third grant has come, as `bus grants` tells it."""
     settings = load.lab.settings
@@ -130,18 +149,23 @@ def seen(load: Load) -> History:
 def test_workers_that_join_and_leave_in_mid_pass_hand_it_over(
     spread: Load, workers: list[Worker], tmp_path: Path
 ) -> None:
-    started(spread, workers, tmp_path, "a")
+    first = started(spread, workers, tmp_path, "a", 3_000)
     spread.lab.settled(60)
     with spread.going_on():
         opened_late(spread)
         in_mid_pass(spread, 0)
-        for name, killed in (("b", False), ("c", True), ("d", False)):
-            other = started(spread, workers, tmp_path, name)
-            within(40, lambda: f"bus.exchange.{spread.lab.word}-{name}" in owners(spread))  # noqa: B023 - called at once
-            if killed:
-                other.kill()
-            else:
-                assert other.stop() == 0
+        second = started(spread, workers, tmp_path, "b", 3_000)
+        within(40, lambda: "assigned" in second.log.read_text())
+        first.kill()
+        assert any(spread.lab.committed(p)[1].replay is not None for p in range(4)), "too late: the passes were over"
+        within(60, lambda: owners(spread) == {f"bus.exchange.{spread.lab.word}-b"})
+        third = started(spread, workers, tmp_path, "c", 3_000)
+        within(40, lambda: "assigned" in third.log.read_text())
+        assert second.stop() == 0
+        within(60, lambda: owners(spread) == {f"bus.exchange.{spread.lab.word}-c"})
+        guest = started(spread, workers, tmp_path, "d", 3_000)
+        within(40, lambda: "assigned" in guest.log.read_text())
+        assert guest.stop() == 0
     counted(spread)
 
 

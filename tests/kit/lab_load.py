@@ -22,19 +22,27 @@ class Load:
     """Publishes creates, updates and deletes of `keys` rows in two districts. Every update changes the amount, so whether a
     grant gets it does not depend on what it had before; the same seed gives the same changes."""
 
-    def __init__(self, lab: Lab, keys: int = 2_000, seed: int = 1) -> None:
+    def __init__(self, lab: Lab, keys: int = 2_000, seed: int = 1, *, transactions: bool = False) -> None:
+        """`transactions`: as our publishers write, so that markers stand between the records."""
         self.lab, self._keys, self._chance = lab, keys, random.Random(seed)
         self._rows: dict[int, dict[str, Any]] = {}
         self._amount = 0
         self.published: dict[int, list[Event]] = {p: [] for p in range(lab.partitions)}
-        self._producer = Producer(producer_config(lab.settings))
+        self._transactions = transactions
+        self._producer = Producer(producer_config(lab.settings, f"{lab.word}.load" if transactions else None))
+        if transactions:
+            self._producer.init_transactions(30)
 
     def publish(self, count: int) -> None:
         """So many changes, acknowledged."""
+        if self._transactions:
+            self._producer.begin_transaction()
         for partition, events in self._changes(count).items():
             for key, value in self.lab.values(events) if events else []:
                 self._producer.produce(self.lab.topic, value, key, partition=partition)
             self.published[partition] += events
+        if self._transactions:
+            self._producer.commit_transaction(30)
         assert self._producer.flush(30) == 0
 
     @contextmanager

@@ -74,11 +74,40 @@ def test_the_next_generation_gets_the_history_and_live_records(bench: Bench) -> 
 
 def test_a_grant_that_waits_for_its_history_has_lost_nothing(bench: Bench) -> None:
     bench.open("s.g")
-    place = owned(bench, LIMIT + 1)
+    live = bench.policy.state.epoch
     bench.open("s.late")
+    mark = Mark(bench.policy.state.epoch, "old", live, since=NOW_S - LIMIT - 1)
+    place = bench.own(offset=5, metadata=mark.text())
     bench.handle(place, [created(bench, 5)], 5)
     lanes = bench.exchange.tools.book.rules(bench.policy.state, "p.r").lanes
     assert [v.grant.grant.id for v in bench.exchange.owned[place].pending(lanes)] == ["s.late"]
+
+
+def test_what_had_missed_records_before_is_made_anew_too_and_not_given_them_in_its_old_topic(bench: Bench) -> None:
+    bench.open()
+    epoch = bench.policy.state.epoch
+    mark = Mark(epoch, "old", epoch, off=frozenset([epoch]), since=NOW_S - LIMIT - 1)
+    place = bench.own(offset=5, metadata=mark.text())
+    bench.handle(place, [created(bench, 5)], 5)
+    (lane,) = bench.exchange.tools.book.rules(bench.policy.state, "p.r").lanes
+    assert bench.exchange.owned[place].pending([lane]) == []
+    assert bench.exchange.owned[place].apart([lane]) == {epoch: OUTAGE}
+
+
+def test_what_is_old_then_is_read_under_a_clock_that_starts_again(bench: Bench) -> None:
+    bench.open()
+    place = owned(bench, LIMIT + 1)
+    bench.handle(place, [created(bench, 5, age_s=LIMIT)], 5)
+    assert bench.sender.done[-1].offsets[place][1].since == NOW_S
+
+
+def test_where_there_was_nothing_to_read_nothing_is_lost_however_long(bench: Bench) -> None:
+    topic = bench.open()
+    place = bench.own()
+    later = NOW + 2 * LIMIT * 1000
+    bench.exchange.tools = replace(bench.exchange.tools, now_ms=lambda: later)
+    bench.handle(place, [created(bench, 0)], 0)
+    assert bench.ops(topic) == ["c"]
 
 
 def test_where_nothing_was_written_meanwhile_nothing_is_lost(bench: Bench) -> None:
