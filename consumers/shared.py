@@ -103,7 +103,7 @@ class _Share:
         if topics != self._topics:
             self._topics = topics
             self._consumer.subscribe(
-                sorted(topics), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked
+                sorted(topics.values()), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked
             )
         message = self._consumer.poll(_POLL_S)
         error = message.error() if message is not None else None

@@ -7,8 +7,6 @@ there. In the end every change is counted, in the grant's topic and in the file.
 
 from __future__ import annotations
 
-import os
-import signal
 import sqlite3
 import threading
 import time
@@ -115,7 +113,7 @@ def measure_exchange(settings: Settings, repetitions: int, folder: Path, say: Ca
     with _flow(settings, folder) as flow:
         took = []
         for n in range(repetitions):
-            took.append(flow.silence(_kill_worker(flow.supervisor)))
+            took.append(flow.silence(lambda: _kill_worker(flow.supervisor)))
             say(f"exchange {n + 1}/{repetitions}: nothing delivered for {took[-1]:.1f} s")
     return Found([_row("exchange's worker", "exchange", took)], flow.count)
 
@@ -206,9 +204,9 @@ def rows(path: Path, grant: str) -> dict[str, int]:
         return dict(db.execute(f'SELECT id, n FROM "{table_name(grant)}"').fetchall())
 
 
-def _kill_worker(supervisor: int) -> Callable[[], None]:
+def _kill_worker(supervisor: int) -> None:
     worker = next(c for c in psutil.Process(supervisor).children(recursive=True) if "--worker" in c.cmdline())
-    return lambda: os.kill(worker.pid, signal.SIGKILL)
+    worker.kill()
 
 
 def _row(lost: str, kind: str, took: list[float]) -> dict[str, Any]:
