@@ -43,7 +43,7 @@ _PATHS = frozenset({"sqlite"})
 
 
 def sink_for(url: str) -> Sink:
-    """A new sink for `sqlite:PATH` or `postgresql://user@host/database`. ConfigError for any other address."""
+    """A new sink for `sqlite:PATH`, `postgresql://user@host/database` or `mysql://user@host/database`. ConfigError for any other address."""
     make = SINKS.get(url.partition(":")[0])
     if make is None:
         raise ConfigError(

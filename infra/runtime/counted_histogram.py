@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from prometheus_client.metrics_core import HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
-from prometheus_client.utils import floatToGoString
 
 from infra.runtime.metrics import LATENCY_BUCKETS, REGISTRY, check_unit
 
@@ -45,6 +44,6 @@ class CountedHistogram(Collector):
                 total, buckets = 0, []
                 for bound, count in zip(self._bounds, counts, strict=True):
                     total += count
-                    buckets.append((floatToGoString(bound), total))
+                    buckets.append(("+Inf" if bound == float("inf") else repr(bound), total))
                 family.add_metric([label], buckets, self._sums[label])
         yield family

@@ -21,7 +21,11 @@ def add(app: typer.Typer, session: Session) -> None:
     def deliver(
         grant: str = typer.Option(..., "--grant", help=say("The grant's id.", "授权编号。")),
         sink: str = typer.Option(
-            ..., "--sink", metavar="sqlite:PATH|postgresql://…", help=say("Where to.", "投递目标。"), show_default=False
+            ...,
+            "--sink",
+            metavar="sqlite:PATH|postgresql://…|mysql://…",
+            help=say("Where to.", "投递目标。"),
+            show_default=False,
         ),
         until: str = typer.Option(
             "ended", help=say("ended, or caught-up: stop at the topic's end.", "ended 或 caught-up: 读至末尾即停。")
