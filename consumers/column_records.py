@@ -116,7 +116,7 @@ def latest_columns(view: View, batch: Batch) -> LatestColumns | None:
     last = np.fromiter(_last_of_each(records, [values(p) for p in parts]), np.int64)
     of_event = np.cumsum(records.is_event) - 1  # where each record stands among the events
     stays = np.zeros(len(records), np.bool_)
-    held = pc.and_(after.is_valid(), pc.not_equal(op, Op.DELETE.value))
+    held: Any = pc.and_(after.is_valid(), pc.not_equal(op, pa.scalar(Op.DELETE.value)))
     stays[records.is_event] = held.to_numpy(zero_copy_only=False)
     columns = [*parts, *(after.field(c.field) for c in view.columns[len(parts) :])]
     taken = of_event[last[stays[last]]]

@@ -17,7 +17,7 @@ class CountedHistogram(Collector):
 
     def __init__(self, name: str, doc: str, label: str, *, buckets: Sequence[float] = LATENCY_BUCKETS) -> None:
         check_unit(name, [label])
-        self._name, self._doc, self._label = name, doc, label
+        self.name, self.doc, self.label = name, doc, label
         self._bounds = (*buckets, float("inf"))
         self._counts: dict[str, list[int]] = {}
         self._sums: dict[str, float] = {}
@@ -34,11 +34,11 @@ class CountedHistogram(Collector):
 
     def describe(self) -> Iterator[Metric]:
         """Its name, without observations."""
-        yield HistogramMetricFamily(self._name, self._doc, labels=[self._label])
+        yield HistogramMetricFamily(self.name, self.doc, labels=[self.label])
 
     def collect(self) -> Iterator[Metric]:
         """What was observed so far."""
-        family = HistogramMetricFamily(self._name, self._doc, labels=[self._label])
+        family = HistogramMetricFamily(self.name, self.doc, labels=[self.label])
         with self._lock:
             for label, counts in self._counts.items():
                 total, buckets = 0, []
