@@ -107,14 +107,16 @@ def latest_columns(view: View, batch: Batch) -> LatestColumns | None:
     records = batch.records
     if not isinstance(records, ColumnRecords):
         return None
-    key, after = records.events.column("key"), records.events.column("after")
+    key: Any = records.events.column("key")
+    after: Any = records.events.column("after")
+    op: Any = records.events.column("op")
     parts = [key.field(c.field) for c in view.key]
     if any(p.null_count for p in parts):
         return None
     last = np.fromiter(_last_of_each(records, [values(p) for p in parts]), np.int64)
     of_event = np.cumsum(records.is_event) - 1  # where each record stands among the events
     stays = np.zeros(len(records), np.bool_)
-    held = pc.and_(after.is_valid(), pc.not_equal(records.events.column("op"), Op.DELETE.value))
+    held: Any = pc.and_(after.is_valid(), pc.not_equal(op, pa.scalar(Op.DELETE.value)))
     stays[records.is_event] = held.to_numpy(zero_copy_only=False)
     columns = [*parts, *(after.field(c.field) for c in view.columns[len(parts) :])]
     taken = of_event[last[stays[last]]]
@@ -128,7 +130,8 @@ def by_op(batch: Batch) -> Counter[str]:
     records = batch.records
     if not isinstance(records, ColumnRecords):
         return Counter(e.op.value for e in batch.events)
-    found = pc.value_counts(records.events.column("op")).to_pylist()
+    counts: Any = pc.value_counts(records.events.column("op"))
+    found: list[dict[str, Any]] = counts.to_pylist()
     return Counter({str(f["values"]): int(f["counts"]) for f in found})
 
 
@@ -178,7 +181,7 @@ def check_times(column: Any) -> None:
 
 
 def _check_within(numbers: Any, least: int, most: int) -> None:
-    found = pc.min_max(numbers).as_py()
+    found: Any = pc.min_max(numbers).as_py()
     if found["min"] is not None and not least <= found["min"] <= found["max"] <= most:
         raise ValueError("a date or time no Python value can hold")
 

@@ -16,6 +16,7 @@ import infra.control.telemetry
 import producers.telemetry
 import stream_apps.exchange.telemetry
 from infra.bus.mask_page import masks_page
+from infra.runtime.counted_histogram import CountedHistogram
 from infra.runtime.metrics import REGISTRY
 from infra.runtime.settings import Settings
 from schemas.errors import ConfigError
@@ -32,6 +33,7 @@ def metrics_page() -> str:
     """Every metric of every process: name as Prometheus shows it, type, labels, meaning."""
     labels = {c: c._labelnames for c in REGISTRY._collector_to_names if isinstance(c, MetricWrapperBase)}
     by_name = {c._name: names for c, names in labels.items()}
+    by_name |= {c.name: (c.label,) for c in REGISTRY._collector_to_names if isinstance(c, CountedHistogram)}
     lines = ["# Metrics", "", _MADE, "| metric | type | labels | meaning |", "| --- | --- | --- | --- |"]
     for family in sorted(REGISTRY.collect(), key=lambda f: f.name):
         if family.name.startswith("bus_"):

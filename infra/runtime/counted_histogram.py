@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from prometheus_client.metrics_core import HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
-from prometheus_client.utils import floatToGoString
 
 from infra.runtime.metrics import LATENCY_BUCKETS, REGISTRY, check_unit
 
@@ -18,7 +17,7 @@ class CountedHistogram(Collector):
 
     def __init__(self, name: str, doc: str, label: str, *, buckets: Sequence[float] = LATENCY_BUCKETS) -> None:
         check_unit(name, [label])
-        self._name, self._doc, self._label = name, doc, label
+        self.name, self.doc, self.label = name, doc, label
         self._bounds = (*buckets, float("inf"))
         self._counts: dict[str, list[int]] = {}
         self._sums: dict[str, float] = {}
@@ -35,16 +34,16 @@ class CountedHistogram(Collector):
 
     def describe(self) -> Iterator[Metric]:
         """Its name, without observations."""
-        yield HistogramMetricFamily(self._name, self._doc, labels=[self._label])
+        yield HistogramMetricFamily(self.name, self.doc, labels=[self.label])
 
     def collect(self) -> Iterator[Metric]:
         """What was observed so far."""
-        family = HistogramMetricFamily(self._name, self._doc, labels=[self._label])
+        family = HistogramMetricFamily(self.name, self.doc, labels=[self.label])
         with self._lock:
             for label, counts in self._counts.items():
                 total, buckets = 0, []
                 for bound, count in zip(self._bounds, counts, strict=True):
                     total += count
-                    buckets.append((floatToGoString(bound), total))
+                    buckets.append(("+Inf" if bound == float("inf") else repr(bound), total))
                 family.add_metric([label], buckets, self._sums[label])
         yield family

@@ -22,6 +22,7 @@ from consumers.deliver import deliver
 from consumers.naming import table_name
 from tests.conftest import Cluster
 from tests.kit.grant_feed import GrantFeed
+from tests.kit.mariadb import ask
 
 KILLS = 3
 TRANSACTIONS = 200
@@ -63,7 +64,7 @@ class Load(threading.Thread):
         return op, key, {"amount": self.sent}
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", "postgresql", "mysql"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, Callable[[str], list[Any]]]:
     """A sink's address, and a way to ask its database."""
     if request.param == "sqlite":
@@ -74,6 +75,9 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, Callable
                 return db.execute(text).fetchall()
 
         return f"sqlite:{path}", ask_file
+    if request.param == "mysql":
+        address = request.getfixturevalue("mysql_database")
+        return address, lambda text: [tuple(row.values()) for row in ask(address, text.replace('"', "`"))]
     url = request.getfixturevalue("database")
 
     def ask_server(text: str) -> list[Any]:

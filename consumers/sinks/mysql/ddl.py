@@ -109,7 +109,7 @@ def as_text(column: ViewColumn) -> bool:
 
 def create(table: Table) -> str:
     """CREATE TABLE IF NOT EXISTS, with comments and indexes, for a driver that is given no parameters."""
-    dialect = mysql.dialect()  # type: ignore[no-untyped-call]
+    dialect = mysql.dialect()
     text = str(CreateTable(table, if_not_exists=True).compile(dialect=dialect))
     indexes = [
         f"INDEX `{index.name}` (" + ", ".join(f"`{c.name}`({_PREFIX})" for c in index.columns) + ")"

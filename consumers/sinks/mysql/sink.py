@@ -26,7 +26,7 @@ from schemas.errors import PermanentError, TransientError
 from schemas.text import Text
 
 _DELETE_KEYS = 1_000
-Db = pymysql.connections.Connection
+Db = Any  # the driver has no types
 Values = tuple[Any, ...]
 
 
@@ -228,7 +228,8 @@ class MysqlSink:
     def _run(self, statement: str, values: Sequence[Any] | None = None) -> Sequence[Any]:
         with self._connection.cursor() as cursor:
             cursor.execute(statement, values)
-            return cursor.fetchall()
+            found: Sequence[Any] = cursor.fetchall()
+            return found
 
     @contextmanager
     def _failures(self) -> Iterator[None]:
