@@ -20,7 +20,6 @@ from consumers.grant_reader import GrantReader
 from consumers.report import DeliveryReport
 from consumers.sink import Held, Sink
 from consumers.starting import From, Topic, shown_moment
-from consumers.view import View
 from infra.runtime.settings import Settings
 from schemas.errors import ConfigError
 from schemas.policy_state import GrantInForce
@@ -81,8 +80,8 @@ def plan(
     """
     with _watching(settings, watch) as known:
         grant = _going_on(known, grant_id)
-        with _opened(settings, grant_id, sink_url, known) as (view, _, held):
-            origin = view.origin
+        with _opened(settings, grant_id, sink_url, known) as (reader, _, held):
+            origin = reader.view.origin
             with Topic(settings, grant, origin.partitions) as topic:
                 found = topic.beginning(start, partition)
     fresh = not held.events and not any(held.positions.values())
@@ -117,10 +116,12 @@ def replay(
     watch: GrantWatch | None = None,
 ) -> ReplayReport:
     """Carry out a plan up to the topic's end. ConfigError, and nothing done, if the grant or the sink has changed since it
-    was made; else what `deliver` raises."""
+    was made; AwayTooLong, and nothing done, if the sink has left something unread for too long: an ordinary delivery makes it
+    anew. Else what `deliver` raises."""
     with _watching(settings, watch) as known:
         _going_on(known, planned.grant)
-        with _opened(settings, planned.grant, sink_url, known) as (view, sink, held):
+        with _opened(settings, planned.grant, sink_url, known) as (reader, sink, held):
+            view = reader.view
             if view.origin.generation != planned.generation or not _as_planned(planned, held):
                 raise ConfigError(
                     Text(
@@ -130,6 +131,8 @@ def replay(
                     where=planned.grant,
                     hint=Text("Run it again.", "请重新执行。"),
                 )
+            if not planned.fresh:
+                reader.start(held.positions, held.since_ms)  # AwayTooLong: what a rewind would make forget
             _set(sink, planned, held)
         report = deliver(
             settings, planned.grant, sink_url, until="caught_up", stop=stop, progress=progress, watch=known
@@ -163,12 +166,14 @@ def _watching(settings: Settings, watch: GrantWatch | None) -> Iterator[GrantWat
 
 
 @contextmanager
-def _opened(settings: Settings, grant_id: str, sink_url: str, watch: GrantWatch) -> Iterator[tuple[View, Sink, Held]]:
-    """The grant's view, the sink opened for it, and what that holds."""
+def _opened(
+    settings: Settings, grant_id: str, sink_url: str, watch: GrantWatch
+) -> Iterator[tuple[GrantReader, Sink, Held]]:
+    """A reader of the grant, the sink opened for it, and what that holds."""
     sink = sink_for(sink_url)
     try:
         with GrantReader(settings, grant_id, watch=watch) as reader:
-            yield reader.view, sink, sink.open(reader.view)
+            yield reader, sink, sink.open(reader.view)
     finally:
         sink.close()
 

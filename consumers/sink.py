@@ -68,6 +68,7 @@ class Sink(Protocol):
         """Set partitions back in one transaction, so that what stands from there on is read and applied again; what is held
         then. Called after `open`, before any `write`. Partitions that are not named stay where they are.
 
+        `Held.since_ms` becomes now: the copy has had everything so far, so that old records it reads again are no absence.
         Rows are left as they are: each converges when the last event of its key is applied again. Never forward: a position
         beyond the one held, below 0, or of a partition there is not raises `NotBack` and changes nothing. A deliverer that
         holds the former positions is a `Zombie` from here on. `check_back` says what is wrong.

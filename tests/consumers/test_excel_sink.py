@@ -52,6 +52,9 @@ class Tending:
         self.sink.tend(ending=True)
         return written
 
+    def rewind(self, positions: Mapping[int, int]) -> Held:
+        return self.sink.rewind(positions)
+
     def close(self) -> None:
         self.sink.close()
 

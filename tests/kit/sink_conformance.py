@@ -312,11 +312,21 @@ class SinkConformance:
         sink.write(first)
         sink.write(then)
         assert dict(sink.rewind({0: 0}).positions) == {0: 0}
-        assert dict(reopened(target).positions) == {0: 0}
-        sink.write(first)
-        sink.write(then)
+        again = target.sink()
+        try:
+            assert dict(again.open(a_view()).positions) == {0: 0}
+            again.write(first)
+            again.write(then)
+        finally:
+            again.close()
         assert rows(target) == {"1": (None, 2)}
         assert dict(reopened(target).positions) == {0: 4}
+
+    def test_a_sink_set_back_counts_as_one_that_has_everything_up_to_now(self, sink: Sink, target: Target) -> None:
+        began = sink.open(a_view()).since_ms
+        sink.write(batch(event("c", "1", 0)))
+        now = sink.rewind({0: 0}).since_ms
+        assert began is None or (now is not None and now >= began)
 
     def test_setting_back_leaves_other_partitions_where_they_are(self, sink: Sink, target: Target) -> None:
         view = a_view(partitions=3)

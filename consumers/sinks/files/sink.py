@@ -63,7 +63,7 @@ class FilesSink:
         with self._failures(opened.folder), opened.place.locked(self._settings.lock_timeout_s):
             opened.claim()
             check_back(opened.view, opened.positions, positions)
-            opened.go_back(positions)
+            opened.go_back(positions, time.time_ns() // 1_000_000)
         return opened.held
 
     def tend(self, *, ending: bool = False) -> None:
@@ -187,11 +187,11 @@ class _Open:
         self.journal.close()
         self.journal = self._next_journal()
 
-    def go_back(self, positions: Mapping[int, int]) -> None:
+    def go_back(self, positions: Mapping[int, int], now_ms: int) -> None:
         """Finish the file, so that none covers offsets twice, and let the manifest say where the next one begins."""
         self.roll()
         self.positions |= positions
-        self._manifest = self._manifest.model_copy(update={"positions": dict(self.positions)})
+        self._manifest = self._manifest.model_copy(update={"positions": dict(self.positions), "since_ms": now_ms})
         manifest.write(self.folder, self._manifest)
 
     def _next_journal(self) -> Journal:

@@ -78,6 +78,9 @@ class MysqlSink:
             held = self._held(locked=True)
             check_back(self._view, held.positions, positions)
             self._advance({p: Step(held.positions[p], back, 0) for p, back in positions.items()})
+            self._run(
+                "UPDATE _bus_views SET since_ms = UNIX_TIMESTAMP() * 1000 WHERE grant_id = %s", [self._view.grant]
+            )
             return self._held()
 
     def close(self) -> None:

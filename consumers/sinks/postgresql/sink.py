@@ -105,6 +105,9 @@ class PostgresqlSink:
             held = self._held(locked=True)
             check_back(self._view, held.positions, positions)
             self._advance({p: Step(held.positions[p], back, 0) for p, back in positions.items()})
+            self._connection.execute(
+                self._sql("UPDATE {schema}._bus_views SET since = now() WHERE grant_id = %s"), [self._view.grant]
+            )
             return self._held()
 
     def close(self) -> None:

@@ -84,6 +84,9 @@ class SqliteSink:
                 place = (view.grant, partition, origin.topic_id, origin.generation, held.positions[partition])
                 if db.execute(ddl.ADVANCE, (position, 0, *place)).rowcount != 1:
                     raise Zombie(view, partition)
+            db.execute(
+                "UPDATE _bus_views SET since_ms = strftime('%s', 'now') * 1000 WHERE grant_id = ?", (view.grant,)
+            )
             return self._held(db)
 
     def close(self) -> None:

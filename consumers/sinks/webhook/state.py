@@ -74,7 +74,10 @@ class State:
         grant, fill = self._view.grant, secrets.token_hex(4)
         with failures(self._path), transaction(self._db) as db:
             check_back(self._view, self._held(db).positions, positions)
-            db.execute("UPDATE _bus_views SET fill = ? WHERE grant_id = ?", (fill, grant))
+            db.execute(
+                "UPDATE _bus_views SET fill = ?, since_ms = strftime('%s', 'now') * 1000 WHERE grant_id = ?",
+                (fill, grant),
+            )
             db.execute("UPDATE _bus_positions SET fill = ? WHERE grant_id = ?", (fill, grant))
             for partition, offset in positions.items():
                 place = (grant, partition)
