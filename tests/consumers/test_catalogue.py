@@ -9,7 +9,7 @@ from consumers.report import Tally
 from schemas.errors import ConfigError
 
 
-@pytest.mark.parametrize("url", ["sqlite:", "mysql://u:geheim@h/d", "", "x.db"])
+@pytest.mark.parametrize("url", ["sqlite:", "oracle://u:geheim@h/d", "", "x.db"])
 def test_an_address_no_sink_has_is_a_config_error_that_shows_no_secret(url: str) -> None:
     with pytest.raises(ConfigError) as caught:
         sink_for(url)
@@ -22,7 +22,7 @@ def test_addresses_are_shown_without_user_and_parameters() -> None:
 
 
 def test_the_catalogue_names_every_sink_there_is() -> None:
-    assert set(SINKS) == {"sqlite", "postgresql"}
+    assert set(SINKS) == {"sqlite", "postgresql", "mysql"}
 
 
 def test_percentiles_are_those_of_the_events() -> None:
