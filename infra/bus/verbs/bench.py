@@ -19,13 +19,14 @@ def add(app: typer.Typer, session: Session) -> None:
     @app.command(
         rich_help_panel=say("See it work", "演示与测量"),
         help=say(
-            "Measure: policy, exchange, latency, isolation, revocation, revocation-secured, control-plane, soak (an hour), or all others. Minutes.",
-            "测量: policy、exchange、latency、isolation、revocation、revocation-secured、control-plane、soak(一小时)或 all(其余全部), 需数分钟。",
+            "Measure: policy, exchange, latency, delivery, snapshot, recovery, isolation, revocation, revocation-secured, control-plane, soak (an hour), or all others. Minutes.",
+            "测量: policy、exchange、latency、delivery、snapshot、recovery、isolation、revocation、revocation-secured、control-plane、soak(一小时)或 all(其余全部), 需数分钟。",
         ),
     )
     def bench(
         name: str = typer.Argument(
-            ..., metavar="policy|exchange|latency|isolation|revocation|revocation-secured|control-plane|soak|all"
+            ...,
+            metavar="policy|exchange|latency|delivery|snapshot|recovery|isolation|revocation|revocation-secured|control-plane|soak|all",
         ),
         page: Path | None = page_option,
         quick: bool = typer.Option(
