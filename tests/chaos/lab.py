@@ -9,19 +9,19 @@ import sqlite3
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psycopg
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, Producer, TopicPartition
 from psycopg import sql
 
 from consumers.naming import table_name
 from infra.control import apply_contract, apply_grant
-from infra.runtime.kafka import admin
+from infra.runtime.kafka import admin, producer_config
 from infra.runtime.registry import Registry
 from infra.runtime.settings import Settings
 from producers.positions import read_position
@@ -52,8 +52,15 @@ class Lab:
     granted: dict[tuple[str, str], Granted] = field(default_factory=dict)
     """By kind and resource: those that somebody delivers."""
     machines: dict[str, Machine] = field(default_factory=dict)
+    made: list[Machine] = field(default_factory=list)
+    """Every Python process there ever was."""
     corrupted: int = 0
     """Corrupt records written so far."""
+    stepped_back: dict[str, int] = field(default_factory=dict)
+    """By grant and sink: rows that were seen older than they had been seen before."""
+    _seen: dict[str, dict[str, int]] = field(default_factory=dict)
+    _contracts: dict[str, int] = field(default_factory=dict)
+    """Schema id of each resource's events."""
     _reader: Reader = field(init=False)
 
     # -- what runs
@@ -69,11 +76,13 @@ class Lab:
             "BUS_KEY_FINGERPRINT": "",
             "PYTHONPATH": str(Path(__file__).parents[2]),
         }
-        return Machine(name, [sys.executable, "-m", *arguments], environment, self.home / f"{name}.log", self.home)
+        made = Machine(name, [sys.executable, "-m", *arguments], environment, self.home / f"{name}.log", self.home)
+        self.made.append(made)
+        return made
 
     def worker(self, name: str) -> Machine:
         """An exchange worker, not started."""
-        return self.machine(f"exchange-{name}", "exchange", "stream_apps.exchange", name)
+        return self.machine(f"exchange-{name}", "exchange", "infra.bus", "--json", "exchange", "--worker", "--instance", name)
 
     def deliverer(self, name: str) -> Machine:
         """The deliverer of this name as a new process, not started: `bus deliver` for one pair, else ours for several."""
@@ -113,7 +122,8 @@ class Lab:
     def begin(self) -> None:
         """Contracts, grants, and every process."""
         for resource in self.cast.resources:
-            apply_contract(self.settings, contract(resource, self.cast.partitions))
+            applied = apply_contract(self.settings, contract(resource, self.cast.partitions))
+            self._contracts[resource] = applied.schema_id
         for delivery in self.cast.deliveries:
             for kind, resource, _ in delivery.pairs:
                 self.granted[kind, resource] = granted = grants_on(resource)[kind]
@@ -159,6 +169,17 @@ class Lab:
         while not true():
             assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
             self.wait(_LOOK_S)
+
+    def corrupt(self, resource: str, keys: Sequence[str]) -> None:
+        """Write, with the provider's rights, a record under each key that cannot be read."""
+        topic = source_topic(resource)
+        schema_id = self._contracts[resource]
+        head = b"\0" + schema_id.to_bytes(4, "big")
+        producer = Producer(producer_config(self.settings))
+        for key in keys:
+            producer.produce(topic, head + b"\xff\xff", key.encode())
+        assert producer.flush(30) == 0
+        self.corrupted += len(keys)
 
     # -- what is where
 
@@ -216,7 +237,26 @@ class Lab:
             return None
         return [dict(zip(names, row, strict=True)) for row in rows] if named else list(rows)
 
+    def look(self) -> None:
+        """Look into every sink that can be asked now: a row's version never goes back."""
+        for granted, to, address in self.pairs():
+            name = f"{granted.id} > {to}"
+            seen = self._seen.setdefault(name, {})
+            for row in self._ask(to, address, granted.id, "SELECT id, version FROM {table}") or ():
+                key, version = str(row[0]), int(row[1])
+                if version < seen.get(key, 0):
+                    self.stepped_back[name] = self.stepped_back.get(name, 0) + 1
+                seen[key] = max(version, seen.get(key, 0))
+
     # -- the end
+
+    def checked(self, seconds: float = 60.0) -> Ledger:
+        """Everything published so far, through to its sinks and counted; then publishers go on."""
+        self.settle(seconds)
+        found = self.ledger()
+        for machine in self.kind("publish-"):
+            machine.start()
+        return found
 
     def settle(self, seconds: float) -> None:
         """Publishers end after the transaction at hand; then wait until everything is through."""
@@ -226,12 +266,6 @@ class Lab:
             assert code == 0, f"{machine.name} ended with {code}: {machine.log}"
         self.until(self._exchanged, seconds, "everything is exchanged")
         self.until(self._delivered, seconds, "everything is delivered")
-
-    def quiet(self) -> None:
-        """Stop who writes."""
-        for prefix in ("exchange-", "deliver-"):
-            for machine in self.kind(prefix):
-                machine.stop()
 
     def _exchanged(self) -> bool:
         client = admin(self.settings)
@@ -278,12 +312,14 @@ class Lab:
                 out.unexplained.append(f"{granted.id}: its {to} cannot be read")
                 continue
             name = f"{granted.id} > {to}"
-            out.lines.append(sink_line(name, sequences[granted.resource], granted.release, topics[granted.id], held))
+            line = sink_line(name, sequences[granted.resource], granted.release, topics[granted.id], held)
+            line.out_of_order = self.stepped_back.get(name, 0)
+            out.lines.append(line)
         self._explain(out, sequences)
         return out
 
     def _explain(self, out: Ledger, sequences: Mapping[str, Sequences]) -> None:
-        """Dead letters are as many as corrupt records, and no process ended by itself for a reason no fault gives."""
+        """Dead letters are as many as corrupt records, and nothing else became one."""
         found = sum(change is CORRUPT for own in sequences.values() for key in own.values() for change in key)
         letters = len(messages(self.settings, DEAD_LETTER_TOPIC))
         if not self.corrupted == found == letters:
@@ -314,7 +350,7 @@ def lab(seed: int, cast: Cast, *, keep: Path | None = None) -> Iterator[Lab]:
             server = stack.enter_context(database())
             cluster = stack.enter_context(own_cluster(folder / "cluster", PARTIES))
             made = Lab(folder, seed, cast, cluster, server, cluster.settings(key))
-            stack.callback(lambda: [m.kill() for m in made.machines.values()])
+            stack.callback(lambda: [m.kill() for m in made.made])
             made.begin()
             yield made
     finally:

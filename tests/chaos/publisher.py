@@ -15,6 +15,7 @@ from producers.publisher import Publisher
 from producers.run import PublishReport, contract_in_force, now_ms, run
 from schemas.change_event import ChangeEvent, Op
 from schemas.contract import Contract
+from schemas.errors import BusError
 from tests.chaos.cast import BATCH
 from tests.chaos.model import Source
 
@@ -84,4 +85,8 @@ def main(resource: str, seed: str, rate: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    try:
+        main(*sys.argv[1:])
+    except BusError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)

@@ -13,7 +13,7 @@ from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 from infra.runtime.kafka import consumer_config
 from infra.runtime.settings import Settings
 
-_LOOK_S, _QUIET_LOOKS = 0.5, 120
+_LOOK_S, _QUIET_LOOKS = 0.1, 600
 
 
 @contextmanager
