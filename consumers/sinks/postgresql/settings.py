@@ -19,6 +19,9 @@ class PostgresqlSettings(BaseModel):
     connect_timeout_s: int = 10
     statement_timeout_s: int = 60
     """After this a statement is given up and tried again later."""
+    idle_in_transaction_timeout_s: int = 10
+    """After this the server ends a transaction whose deliverer has fallen silent in its midst (frozen, or out of reach), so that
+    its successor need not wait for it."""
 
     @property
     def shown(self) -> str:

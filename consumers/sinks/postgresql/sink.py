@@ -92,7 +92,8 @@ class PostgresqlSink:
             autocommit=True,  # every transaction is written out
             connect_timeout=settings.connect_timeout_s,
             application_name="exchange-bus deliver",
-            options=f"-c statement_timeout={settings.statement_timeout_s * 1000} -c timezone=Asia/Shanghai",
+            options=f"-c statement_timeout={settings.statement_timeout_s * 1000} -c timezone=Asia/Shanghai "
+            f"-c idle_in_transaction_session_timeout={settings.idle_in_transaction_timeout_s * 1000}",
             keepalives_idle=10,
             keepalives_interval=3,
             keepalives_count=3,
