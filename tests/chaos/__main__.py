@@ -41,7 +41,7 @@ def main() -> int:
     console = Console(width=150 if not sys.stdout.isatty() else None)
     console.print(f"seed {seed}, {given.minutes:g} minutes; starting the city")
     try:
-        with lab(seed, CITY, keep=given.logs) as city:
+        with lab(seed, CITY, logs=given.logs) as city:
             return _run(city, given, seed, console)
     except KeyboardInterrupt:
         return 130

@@ -15,6 +15,7 @@ import psycopg
 from psycopg import sql
 
 from consumers.naming import table_name
+from tests.chaos.cast import Granted
 from tests.chaos.lab import Lab
 from tests.chaos.machine import Machine
 
@@ -94,25 +95,47 @@ class Freeze(_Fault):
 
 @dataclass
 class Zombie(_Fault):
-    """A deliverer freezes, another one takes its place, and it comes back: it must be rolled back, say so and end."""
+    """A deliverer freezes, another one takes its place, and it comes back. One of the two must be rolled back, say so and end:
+    the one that comes back, unless its connection had been ended and it begins anew."""
 
     machine: str = ""
     _frozen: Machine | None = None
 
     def begin(self, lab: Lab) -> None:
-        self._frozen = lab.machines[self.machine]
-        self._frozen.freeze()
-        self._frozen.wanted = False
+        self._frozen = frozen = lab.machines[self.machine]
+        frozen.wanted = False
+        frozen.freeze()
+        # one that stands still in mid-transaction keeps a SQLite file locked, and nobody can help it
+        lab.until(lambda: self._out_of_files(lab, frozen), 60, f"{self.machine} freezes between transactions")
         before = _delivered_by(lab, self.machine)
         lab.add(lab.deliverer(self.machine))
-        lab.until(lambda: _delivered_by(lab, self.machine) > before, 60, f"the second {self.machine} delivers")
+        # in every sink, else the one that comes back may be first to write again, and the second is the one refused
+        lab.until(lambda: _all_more(lab, self.machine, before), 90, f"the second {self.machine} delivers everything")
 
     def end(self, lab: Lab) -> None:
-        frozen = self._frozen
-        assert frozen is not None
+        frozen, second = self._frozen, lab.machines[self.machine]
+        assert frozen is not None and frozen.process is not None
         frozen.thaw()
-        lab.until(lambda: not frozen.alive, 60, f"the {self.machine} that came back ends")
-        assert frozen.process is not None and frozen.process.returncode == 1, "it is refused, and says so"
+        lab.until(lambda: not (frozen.alive and second.alive), 90, f"one {self.machine} of two ends")
+        if frozen.alive:
+            frozen.wanted, second.wanted = True, False
+            lab.machines[self.machine] = frozen
+        ended = (second if frozen.alive else frozen).process
+        assert ended is not None and ended.wait() == 1, "it is refused, and says so"
+
+    def _out_of_files(self, lab: Lab, frozen: Machine) -> bool:
+        """Whether no SQLite file is locked; else it goes on a little and is frozen again."""
+        for address in [address for _, to, address in _own(lab, self.machine) if to == "sqlite"]:
+            with closing(sqlite3.connect(address.partition(":")[2], timeout=0, isolation_level=None)) as db:
+                try:
+                    db.execute("BEGIN IMMEDIATE")
+                    db.execute("ROLLBACK")
+                except sqlite3.OperationalError:
+                    frozen.thaw()
+                    time.sleep(0.01)
+                    frozen.freeze()
+                    return False
+        return True
 
 
 @dataclass
@@ -235,10 +258,18 @@ class Corrupt(_Fault):
         lab.corrupt(self.resource, self.keys)
 
 
-def _delivered_by(lab: Lab, name: str) -> int:
+def _own(lab: Lab, name: str) -> list[tuple[Granted, str, str]]:
+    """Grant, kind and address of each sink of a deliverer."""
     [delivery] = [d for d in lab.cast.deliveries if d.name == name]
-    granted = {(lab.granted[kind, resource].id, to) for kind, resource, to in delivery.pairs}
-    return sum(lab.delivered(*pair) for pair in lab.pairs() if (pair[0].id, pair[1]) in granted)
+    return [(lab.granted[kind, resource], to, lab.sink(kind, resource, to)) for kind, resource, to in delivery.pairs]
+
+
+def _delivered_by(lab: Lab, name: str) -> list[int]:
+    return [lab.delivered(*pair) for pair in _own(lab, name)]
+
+
+def _all_more(lab: Lab, name: str, before: Sequence[int]) -> bool:
+    return all(now > then for now, then in zip(_delivered_by(lab, name), before, strict=True))
 
 
 Maker = Callable[[Lab, Random], Fault]
@@ -274,7 +305,9 @@ FAULTS: dict[str, Maker] = {
     "freeze broker": lambda lab, dice: Freeze(
         "freeze broker", SESSION_S + dice.uniform(0, 4), machine=dice.choice(lab.cluster.brokers).name
     ),
-    "zombie deliverer": lambda lab, dice: Zombie("zombie deliverer", 0.5, machine=_one(lab, dice, "deliver-")),
+    "zombie deliverer": lambda lab, dice: Zombie(
+        "zombie deliverer", 0.5, (*_RESTARTED, "deliver-"), machine=_one(lab, dice, "deliver-")
+    ),
     "cut exchange": lambda lab, dice: Cut("cut exchange", SESSION_S + dice.uniform(1, 4), party="exchange"),
     "reset exchange": lambda lab, dice: Cut("reset exchange", dice.uniform(0.5, 4), party="exchange", how="reset"),
     "slow exchange": lambda lab, dice: Cut("slow exchange", dice.uniform(3, 6), party="exchange", how="slow"),

@@ -337,14 +337,13 @@ class Lab:
 
 
 @contextmanager
-def lab(seed: int, cast: Cast, *, keep: Path | None = None) -> Iterator[Lab]:
-    """A city that is gone at the end, however that comes. `keep`: a folder for the logs, which stay."""
-    folder = keep or Path(tempfile.mkdtemp(prefix="bus-chaos-"))
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+def lab(seed: int, cast: Cast, *, logs: Path | None = None) -> Iterator[Lab]:
+    """A city that is gone at the end, however that comes. `logs`: a folder where its logs are kept."""
+    folder = Path(tempfile.mkdtemp(prefix="bus-chaos-"))
     key = folder / "master.key"
     key.write_text(secrets.token_hex(32))
     key.chmod(0o600)
-    (folder / "cluster").mkdir(exist_ok=True)
+    (folder / "cluster").mkdir()
     try:
         with ExitStack() as stack:
             server = stack.enter_context(database())
@@ -354,5 +353,8 @@ def lab(seed: int, cast: Cast, *, keep: Path | None = None) -> Iterator[Lab]:
             made.begin()
             yield made
     finally:
-        if keep is None:
-            shutil.rmtree(folder, ignore_errors=True)
+        if logs is not None:
+            logs.mkdir(parents=True, exist_ok=True)
+            for log in folder.glob("*.log"):
+                shutil.copy(log, logs)
+        shutil.rmtree(folder, ignore_errors=True)
