@@ -61,7 +61,7 @@ def _run(city: Lab, given: argparse.Namespace, seed: int, console: Console) -> i
         run.inflict([])  # nothing yet: everything must flow before it is harmed
         run.for_minutes(given.minutes, given.fault or sorted(FAULTS))
         say("counting")
-        found = run.finish()
+        found = run.count()
     _show(console, run, found)
     if given.json:
         facts = {"seed": seed, "minutes": given.minutes} | run.facts() | found.facts()

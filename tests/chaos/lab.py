@@ -58,6 +58,8 @@ class Lab:
     """Corrupt records written so far."""
     stepped_back: dict[str, int] = field(default_factory=dict)
     """By grant and sink: rows that were seen older than they had been seen before."""
+    retold: set[str] = field(default_factory=set)
+    """Grants whose topic was made anew, and filled from the source's history."""
     _seen: dict[str, dict[str, int]] = field(default_factory=dict)
     _contracts: dict[str, int] = field(default_factory=dict)
     """Schema id of each resource's events."""
@@ -250,14 +252,6 @@ class Lab:
 
     # -- the end
 
-    def checked(self, seconds: float = 60.0) -> Ledger:
-        """Everything published so far, through to its sinks and counted; then publishers go on."""
-        self.settle(seconds)
-        found = self.ledger()
-        for machine in self.kind("publish-"):
-            machine.start()
-        return found
-
     def settle(self, seconds: float) -> None:
         """Publishers end after the transaction at hand; then wait until everything is through."""
         for machine in self.kind("publish-"):
@@ -303,7 +297,8 @@ class Lab:
         topics: dict[str, int] = {}
         for granted in self.granted.values():
             records = self._records(grant_topic(granted.id, 1))
-            line = grant_line(granted.id, sequences[granted.resource], granted.release, records)
+            retold = granted.id in self.retold
+            line = grant_line(granted.id, sequences[granted.resource], granted.release, records, retold=retold)
             out.lines.append(line)
             topics[granted.id] = line.due
         for granted, to, address in self.pairs():

@@ -112,9 +112,11 @@ def source_line(name: str, changes: Sequence[Change], records: Sequence[Record])
     return line, sequences
 
 
-def grant_line(name: str, sequences: Sequences, release: Release, records: Sequence[Record]) -> Line:
-    """A grant's topic against what had to come of the source. Of keys with corrupt records the states are compared, because how
-    often an unchanged row is told again around them depends on how the records were batched."""
+def grant_line(
+    name: str, sequences: Sequences, release: Release, records: Sequence[Record], *, retold: bool = False
+) -> Line:
+    """A grant's topic against what had to come of the source. Of keys with corrupt records, and of all where the history was
+    `retold`, the states are compared: how often an unchanged row is told again there depends on how records were batched."""
     found: dict[str, list[Event]] = {}
     for record in records:
         if not record.tombstone:
@@ -124,7 +126,7 @@ def grant_line(name: str, sequences: Sequences, release: Release, records: Seque
     total = Difference()
     for key in sequences.keys() | found.keys():
         own, changes = found.get(key, []), sequences.get(key, [])
-        if CORRUPT in changes:
+        if retold or CORRUPT in changes:
             total += _told(line, key, states(own), after_corruption(changes, release))
             line.due += len(own)
         else:

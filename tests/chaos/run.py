@@ -82,6 +82,10 @@ class Run:
                 blow.ended = self.now
         self._recover(blows)
 
+    def inflicted(self, name: str, may_end: tuple[str, ...]) -> None:
+        """Note a fault that somebody inflicted by hand, just now."""
+        self.blows.append(Blow(name, self.now, self.now, may_end))
+
     def _recover(self, blows: Sequence[Blow]) -> None:
         """Every sink gets something that was not there when the last fault ended."""
         before = {self._name(pair): self.lab.delivered(*pair) for pair in self.lab.pairs()}
@@ -99,8 +103,8 @@ class Run:
         names = " and ".join(blow.name for blow in blows)
         self.stalled += [f"{name}: nothing within {RECOVERY_S:g} s of the end of {names}" for name in sorted(waiting)]
 
-    def finish(self) -> Ledger:
-        """Let everything through and count it."""
+    def count(self) -> Ledger:
+        """Publishers pause, everything published so far goes through, and is counted. `go_on` lets them publish again."""
         try:
             self.lab.settle(SETTLE_S)
         except AssertionError as error:
@@ -109,6 +113,11 @@ class Run:
         found = self.lab.ledger()
         found.unexplained += [*self.stalled, *self._exits()]
         return found
+
+    def go_on(self) -> None:
+        """After a count."""
+        for machine in self.lab.kind("publish-"):
+            machine.start()
 
     def _exits(self) -> list[str]:
         """Processes that ended by themselves although no fault explains it, or so that nobody would start them again."""
