@@ -36,6 +36,9 @@ from stream_apps.transport.app import UnitApp, create_app, on_units, run_app
 from stream_apps.transport.source import Source
 from stream_apps.transport.unit import Place
 
+_HANGS_S = 10.0
+"""Who keeps the exchange's lock for so long, while the process is to end, hangs."""
+
 
 def run_exchange(settings: Settings, *, instance: str | None = None, metrics_port: int | None = None) -> None:
     """Exchange until SIGTERM or SIGINT. Blocks; call it in the main thread of a process that does nothing else.
@@ -106,7 +109,13 @@ class _Worker:
         run_app(self.app)
 
     def stop(self) -> None:
-        """End the threads."""
+        """End the threads. Where a unit hangs in a call of the producer and keeps the lock they wait for, they are left to end with
+        the process: librdkafka's `send_offsets_to_transaction` may never return after its coordinator's connection broke, whatever
+        timeout it is given (its issue 5456), and a process that cannot end is started again by nobody."""
+        if not self.exchange.lock.acquire(timeout=_HANGS_S):
+            telemetry.left_hanging(_HANGS_S)
+            return
+        self.exchange.lock.release()
         self.signers.stop()
         self.keys.stop()
         self.replayer.stop()

@@ -239,3 +239,8 @@ def tried(place: Place, offset: int, deadly: bool) -> None:
 def not_on_record(error: OSError) -> None:
     """What is being judged, or what is suspect, cannot be kept in the state folder: a record that kills does so again."""
     _log.error("not_on_record", error=error, path=error.filename, reason=error.strerror)
+
+
+def left_hanging(seconds: float) -> None:
+    """A unit did not come to an end: the process ends without it, and its transaction is aborted by the broker or its successor."""
+    _log.error("left_hanging", seconds=seconds)

@@ -73,8 +73,10 @@ def database() -> Iterator[Database]:
             os.chown(folder, entry.pw_uid, entry.pw_gid)
         data, port = folder / "data", free_port()
         made = subprocess.run(
-            [found / "initdb", "-D", data, "-U", "bus", "--auth-local=trust", "--auth-host=scram-sha-256"]
-            + ["-E", "UTF8", "--locale=C", "--no-sync"],
+            [
+                *(found / "initdb", "-D", data, "-U", "bus", "-E", "UTF8", "--locale=C", "--no-sync"),
+                *("--auth-local=trust", "--auth-host=scram-sha-256"),
+            ],
             user=user,
             cwd="/",
             capture_output=True,

@@ -6,8 +6,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Literal, Protocol
 
@@ -18,6 +17,7 @@ from consumers.naming import table_name
 from tests.chaos.cast import Granted
 from tests.chaos.lab import Lab
 from tests.chaos.machine import Machine
+from tests.kit.wrong_clock import WrongClock
 
 SESSION_S = 6.0
 """A worker silent for longer is out of its group."""
@@ -181,7 +181,9 @@ class DatabaseLock(_Fault):
             if to == "postgresql":
                 db = lab.database.connect()
                 db.autocommit = False
-                db.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(sql.Identifier(table_name(granted.id))))
+                db.execute(
+                    sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(sql.Identifier(table_name(granted.id)))
+                )
                 self._held.append(db)
             elif to == "sqlite":
                 file = sqlite3.connect(address.partition(":")[2], timeout=10, isolation_level=None)
@@ -248,6 +250,33 @@ class Storm(_Fault):
 
 
 @dataclass
+class ClockJump(_Fault):
+    """The wall clock of a process (Python's; see `tests.kit.wrong_clock`) jumps forward, back, and is right again."""
+
+    machine: str = ""
+    jumps_s: tuple[float, ...] = (40 * 60, -3 * 3600, 2 * 24 * 3600)
+    _clock: WrongClock | None = None
+    _began: float = 0.0
+
+    def begin(self, lab: Lab) -> None:
+        self._clock = WrongClock(lab.home / f"{self.machine}.clock")
+        before = lab.machines[self.machine]
+        before.stop()
+        lab.add(replace(before, environment={**before.environment, **self._clock.environment}, process=None, exits=[]))
+        lab.made.append(lab.machines[self.machine])
+        self._began = time.monotonic()
+
+    def tick(self, lab: Lab) -> None:
+        assert self._clock is not None
+        past = (time.monotonic() - self._began) / self.hold_s * len(self.jumps_s)
+        self._clock.jump(self.jumps_s[min(int(past), len(self.jumps_s) - 1)])
+
+    def end(self, lab: Lab) -> None:
+        assert self._clock is not None
+        self._clock.jump(0)
+
+
+@dataclass
 class Corrupt(_Fault):
     """Records nobody can read, under keys that live, in the midst of others: written with the provider's rights."""
 
@@ -289,8 +318,12 @@ FAULTS: dict[str, Maker] = {
     "kill publisher": lambda lab, dice: Kill(
         "kill publisher", dice.uniform(0, 2), machines=[_one(lab, dice, "publish-")]
     ),
-    "kill exchange": lambda lab, dice: Kill("kill exchange", dice.uniform(0, 3), machines=[_one(lab, dice, "exchange-")]),
-    "kill deliverer": lambda lab, dice: Kill("kill deliverer", dice.uniform(0, 2), machines=[_one(lab, dice, "deliver-")]),
+    "kill exchange": lambda lab, dice: Kill(
+        "kill exchange", dice.uniform(0, 3), machines=[_one(lab, dice, "exchange-")]
+    ),
+    "kill deliverer": lambda lab, dice: Kill(
+        "kill deliverer", dice.uniform(0, 2), machines=[_one(lab, dice, "deliver-")]
+    ),
     "kill registry": lambda lab, dice: Kill("kill registry", dice.uniform(1, 5), machines=["registry"]),
     "kill broker": lambda lab, dice: Kill(
         "kill broker", dice.uniform(0, 5), machines=[dice.choice(lab.cluster.brokers).name]
@@ -313,7 +346,9 @@ FAULTS: dict[str, Maker] = {
     "slow exchange": lambda lab, dice: Cut("slow exchange", dice.uniform(3, 6), party="exchange", how="slow"),
     "cut publishers": lambda lab, dice: Cut("cut publishers", dice.uniform(2, 8), party="publishers"),
     "cut deliverers": lambda lab, dice: Cut("cut deliverers", dice.uniform(2, 12), party="deliverers"),
-    "reset deliverers": lambda lab, dice: Cut("reset deliverers", dice.uniform(0.5, 4), party="deliverers", how="reset"),
+    "reset deliverers": lambda lab, dice: Cut(
+        "reset deliverers", dice.uniform(0.5, 4), party="deliverers", how="reset"
+    ),
     "cut database": lambda lab, dice: Cut("cut database", dice.uniform(2, 8), party="database"),
     "reset database": lambda lab, dice: Cut("reset database", dice.uniform(0.5, 4), party="database", how="reset"),
     "crash database": lambda lab, dice: DatabaseCrash("crash database", dice.uniform(0, 4)),
@@ -321,6 +356,9 @@ FAULTS: dict[str, Maker] = {
     "change password": lambda lab, dice: Password("change password", dice.uniform(2, 5)),
     "break constraint": lambda lab, dice: Constraint("break constraint", dice.uniform(2, 4), (*_RESTARTED, "deliver-")),
     "rebalance storm": lambda lab, dice: Storm("rebalance storm", dice.uniform(10, 16)),
+    "clock jump": lambda lab, dice: ClockJump(
+        "clock jump", dice.uniform(6, 12), machine=_one(lab, dice, dice.choice(("exchange-", "deliver-", "publish-")))
+    ),
     "corrupt record": lambda lab, dice: Corrupt(
         "corrupt record",
         1.0,

@@ -159,7 +159,9 @@ def sink_line(name: str, sequences: Sequences, release: Release, due: int, held:
 def _told(line: Line, key: str, found: Sequence[Any], wanted: Sequence[Any]) -> Difference:
     wrong = difference(found, wanted)
     if wrong.any:
-        at = next((i for i, (a, b) in enumerate(zip(found, wanted, strict=False)) if a != b), min(len(found), len(wanted)))
+        at = next(
+            (i for i, (a, b) in enumerate(zip(found, wanted, strict=False)) if a != b), min(len(found), len(wanted))
+        )
         _example(line, f"{key}: from its event {at} on {found[at : at + 3]} instead of {wanted[at : at + 3]}")
     return wrong
 

@@ -15,7 +15,7 @@ from infra.runtime.kafka import admin
 from schemas.ids import EXCHANGE_GROUP, grant_topic, source_topic
 from stream_apps.exchange.marks import Mark, read_mark
 from tests.chaos.cast import TOWN
-from tests.chaos.faults import FAULTS, SESSION_S, Corrupt, Cut, Fault, Freeze, Kill, Storm, Zombie
+from tests.chaos.faults import FAULTS, SESSION_S, ClockJump, Corrupt, Cut, Fault, Freeze, Kill, Storm, Zombie
 from tests.chaos.lab import Lab, lab
 from tests.chaos.run import Run
 
@@ -62,6 +62,8 @@ ALONE: dict[str, Fault] = {
     "cut database": Cut("cut database", 3.0, party="database"),
     "reset database": Cut("reset database", 1.0, party="database", how="reset"),
     "rebalance storm": Storm("rebalance storm", 10.0, every_s=2.0),
+    "clock jump, exchange": ClockJump("clock jump", 6.0, machine="exchange-anna"),
+    "clock jump, deliverer": ClockJump("clock jump", 6.0, machine="deliver-taxes"),
     "corrupt record": Corrupt("corrupt record", 0.2, resource="police.people", keys=["k1", "k2", "k3", "k4", "k5"]),
 }
 

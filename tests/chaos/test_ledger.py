@@ -46,7 +46,7 @@ def test_a_faultless_account_is_clean(kind: str) -> None:
 
 def test_the_model_has_all_that_can_happen_to_a_row() -> None:
     ops = {kind: {r.content["op"] for r in topic(kind) if r.content} for kind in KINDS}
-    assert ops == dict.fromkeys(KINDS, {"c", "u", "d"})
+    assert list(ops.values()) == [{"c", "u", "d"}] * len(KINDS)
     created_again = [k for k, own in by_key(CHANGES).items() if sum(c.op == "c" for c in own) > 1]
     moved = [c for c in CHANGES if c.op == "u" and (c.before or {})["district"] != (c.after or {})["district"]]
     unseen = [c for c in CHANGES if c.op == "u" and (c.before or {})["version"] == (c.after or {})["version"]]
