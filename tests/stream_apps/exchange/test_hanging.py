@@ -10,8 +10,14 @@ from tests.kit.exchange_lab import Lab, Worker, row, within
 
 _HANGS_AT_ITS_SECOND_COMMIT = """
 import threading
+from dataclasses import replace
+from stream_apps.exchange import app
 from stream_apps.exchange.outbox import Outbox
-commit, calls = Outbox.commit, []
+from stream_apps.transport.poller import Poller
+commit, begin, calls = Outbox.commit, Poller.__init__, []
+
+def impatient(self, source):
+    begin(self, replace(source, limits=replace(source.limits, ending_s=3.0)))
 
 def hanging(self, outputs, offsets, group):
     if outputs and len(calls) > 0:
@@ -20,7 +26,7 @@ def hanging(self, outputs, offsets, group):
     calls.append(1) if outputs else None
     commit(self, outputs, offsets, group)
 
-Outbox.commit = hanging
+Outbox.commit, Poller.__init__, app._HANGS_S = hanging, impatient, 1.0
 """
 
 
