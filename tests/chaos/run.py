@@ -19,6 +19,8 @@ _AFTER_S = 60.0
 """So long after its end a fault still explains that a process ended."""
 _PAIRS = 0.25
 """How often a second fault begins while one holds."""
+_OUT_OF_REACH = 75
+"""The exit code of who found nobody there as it began; it may be started again."""
 _GIVEN_UP = (0, 2, 130)
 """Exit codes after which no supervisor starts a process again."""
 
@@ -44,6 +46,8 @@ class Run:
     blows: list[Blow] = field(default_factory=list)
     stalled: list[str] = field(default_factory=list)
     _began: float = field(default_factory=time.monotonic)
+    _judged: set[int] = field(default_factory=set)
+    """Exits that were looked at."""
 
     @property
     def now(self) -> float:
@@ -112,6 +116,7 @@ class Run:
         self.lab.look()
         found = self.lab.ledger()
         found.unexplained += [*self.stalled, *self._exits()]
+        self.stalled.clear()
         return found
 
     def go_on(self) -> None:
@@ -120,14 +125,14 @@ class Run:
             machine.start()
 
     def _exits(self) -> list[str]:
-        """Processes that ended by themselves although no fault explains it, or so that nobody would start them again."""
+        """Processes that ended by themselves since the last count although no fault explains it, or so that nobody would start them again."""
         out = []
-        for exit_ in (e for m in self.lab.made for e in m.exits):
+        for exit_ in [e for m in self.lab.made for e in m.exits if id(e) not in self._judged]:
+            self._judged.add(id(exit_))
             at = exit_.at - self._began
-            causes = [
-                b for b in self.blows if b.began <= at <= b.ended + _AFTER_S and exit_.machine.startswith(b.may_end)
-            ]
-            if not causes or exit_.code in _GIVEN_UP:
+            causes = [b for b in self.blows if b.began <= at <= b.ended + _AFTER_S]
+            expected = exit_.code == _OUT_OF_REACH or any(exit_.machine.startswith(b.may_end) for b in causes)
+            if not causes or not expected or exit_.code in _GIVEN_UP:
                 out.append(f"{exit_.machine} ended by itself with {exit_.code} at {at:.1f} s")
         return out
 

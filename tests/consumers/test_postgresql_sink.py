@@ -109,7 +109,7 @@ def test_a_deliverer_that_falls_silent_in_mid_transaction_does_not_hold_up_its_s
 
     frozen = Frozen(settings)
     frozen.open(a_view())
-    with pytest.raises(TransientError, match="25P03|out of reach"):
+    with pytest.raises(TransientError, match=r"25P03|out of reach"):
         frozen.write(batch(event("c", "2", 0)))
     frozen.close()
     held = successor.open(a_view())
