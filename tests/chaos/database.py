@@ -6,6 +6,7 @@ import os
 import pwd
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -17,11 +18,12 @@ from pathlib import Path
 import psycopg
 
 from tests.chaos.machine import Machine
-from tests.kit.postgres import binaries, free_port
+from tests.kit.postgres import postgres_server
 from tests.kit.tcp_proxy import TcpProxy
 
 _TAKER, _PASSWORD = "taker", "first"
 _START_S = 40.0
+_BIN = Path("/usr/lib/postgresql/15/bin")
 
 
 @dataclass
@@ -29,7 +31,7 @@ class Database:
     """A running server. `url` is what deliverers get: the role `taker`, by way of the proxy."""
 
     machine: Machine
-    socket: Path
+    folder: Path
     port: int
     network: TcpProxy
 
@@ -40,7 +42,7 @@ class Database:
     def connect(self) -> psycopg.Connection[tuple[object, ...]]:
         """As who may do everything, by way of the socket, which no fault touches."""
         return psycopg.connect(
-            f"postgresql:///postgres?host={self.socket}&port={self.port}&user=bus", autocommit=True, connect_timeout=5
+            f"postgresql:///postgres?host={self.folder}&port={self.port}&user=bus", autocommit=True, connect_timeout=5
         )
 
     def set_password(self, *, right: bool) -> None:
@@ -65,13 +67,13 @@ class Database:
 @contextmanager
 def database() -> Iterator[Database]:
     """A server that is gone at the end. It runs as the user `postgres` where we are root."""
-    found, user = binaries(), "postgres" if os.geteuid() == 0 else None
+    found, user = _binaries(), "postgres" if os.geteuid() == 0 else None
     folder = Path(tempfile.mkdtemp(prefix="bus-chaos-pg-"))
     try:
         if user:
             entry = pwd.getpwnam(user)
             os.chown(folder, entry.pw_uid, entry.pw_gid)
-        data, port = folder / "data", free_port()
+        data, port = folder / "data", _free_port()
         made = subprocess.run(
             [
                 *(found / "initdb", "-D", data, "-U", "bus", "-E", "UTF8", "--locale=C", "--no-sync"),
@@ -104,3 +106,16 @@ def database() -> Iterator[Database]:
                 log.unlink(missing_ok=True)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _binaries() -> Path:
+    if not (_BIN / "postgres").exists():
+        with postgres_server():  # installs them, or says who must
+            pass
+    return _BIN
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

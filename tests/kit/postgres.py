@@ -26,22 +26,22 @@ def postgres_server() -> Iterator[str]:
     Needs PostgreSQL 15's programs; root installs them with apt-get where they are absent. The server refuses to run as
     root, so then it runs as the user `postgres`.
     """
-    programs = binaries()
+    binaries = _binaries()
     user = "postgres" if os.geteuid() == 0 else None
     folder = Path(tempfile.mkdtemp(prefix="bus-pg-"))
     try:
         if user:
             entry = pwd.getpwnam(user)
             os.chown(folder, entry.pw_uid, entry.pw_gid)
-        yield from _running(programs, folder, user)
+        yield from _running(binaries, folder, user)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _running(programs: Path, folder: Path, user: str | None) -> Iterator[str]:
-    data, port = folder / "data", free_port()
+def _running(binaries: Path, folder: Path, user: str | None) -> Iterator[str]:
+    data, port = folder / "data", _free_port()
     made = subprocess.run(
-        [programs / "initdb", "-D", data, "-U", "bus", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"],
+        [binaries / "initdb", "-D", data, "-U", "bus", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"],
         user=user,
         cwd="/",
         capture_output=True,
@@ -52,7 +52,7 @@ def _running(programs: Path, folder: Path, user: str | None) -> Iterator[str]:
     options = ["-c", f"port={port}", "-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={folder}"]
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen(
-            [programs / "postgres", "-D", data, *options, "-c", "fsync=off"], user=user, cwd="/", stdout=log, stderr=log
+            [binaries / "postgres", "-D", data, *options, "-c", "fsync=off"], user=user, cwd="/", stdout=log, stderr=log
         )
     url = f"postgresql://bus@127.0.0.1:{port}/postgres"
     try:
@@ -80,8 +80,7 @@ def _wait(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
             return
 
 
-def binaries() -> Path:
-    """Where PostgreSQL 15's programs are; root installs them where they are absent."""
+def _binaries() -> Path:
     if (_BIN / "postgres").exists():
         return _BIN
     assert os.geteuid() == 0 and shutil.which("apt-get"), (
@@ -94,8 +93,7 @@ def binaries() -> Path:
     return _BIN
 
 
-def free_port() -> int:
-    """A port nobody listens on now."""
+def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
