@@ -217,6 +217,10 @@ class Constraint(_Fault):
 
     def end(self, lab: Lab) -> None:
         self._on_tables(lab, "ALTER TABLE {} DROP CONSTRAINT chaos")
+        for delivery in lab.cast.deliveries:
+            if len(delivery.pairs) > 1:  # one of them may have ended while the process goes on with the others
+                lab.machines[delivery.name].stop()
+                lab.machines[delivery.name].start()
 
     def _on_tables(self, lab: Lab, text: str) -> None:
         with lab.database.connect() as db:
