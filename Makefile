@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 FRESH := .venv/.fresh
 
-.PHONY: setup demo demo-real test check bench soak security-matrix fuzz mutants format clean
+.PHONY: setup demo demo-real test check bench soak security-matrix fuzz chaos mutants format clean
 
 setup: $(FRESH)
 
@@ -43,6 +43,9 @@ security-matrix: setup  ## every principal, operation and topic against a secure
 
 fuzz: setup          ## hostile input for everything that reads; FUZZ_MINUTES (10) and FUZZ_SEED (a new one)
 	@$(BIN)/python -m tests.fuzz --minutes "$${FUZZ_MINUTES:-10}" $${FUZZ_SEED:+--seed "$$FUZZ_SEED"}
+
+chaos: setup         ## load and faults by seed, every record counted; CHAOS_MINUTES (10) and CHAOS_SEED (a new one)
+	@$(BIN)/python -m tests.chaos --minutes "$${CHAOS_MINUTES:-10}" $${CHAOS_SEED:+--seed "$$CHAOS_SEED"}
 
 mutants: .venv-mutants/.fresh  ## how much the policy's tests notice: MUTANTS=600 SEED=1
 	@.venv-mutants/bin/python -m tests.mutation --sample $(or $(MUTANTS),600) --seed $(or $(SEED),1)

@@ -22,6 +22,7 @@ from schemas.ids import EXCHANGE_GROUP, check_id, source_topic
 from schemas.text import Text
 from stream_apps.exchange import telemetry
 from stream_apps.exchange.gaps import KeyHash
+from stream_apps.exchange.hang_watch import HangWatch
 from stream_apps.exchange.key_watch import KeyWatch
 from stream_apps.exchange.outbox import Outbox
 from stream_apps.exchange.policy_watch import PolicyWatch
@@ -36,6 +37,9 @@ from stream_apps.exchange.worker import Exchange
 from stream_apps.transport.app import UnitApp, create_app, on_units, run_app
 from stream_apps.transport.source import Source
 from stream_apps.transport.unit import Place
+
+_HANGS_S = 2.0
+"""Who keeps the exchange's lock for so long, while the process is to end, is not waited for."""
 
 
 def run_exchange(settings: Settings, *, instance: str | None = None, metrics_port: int | None = None) -> None:
@@ -68,7 +72,7 @@ def run_exchange(settings: Settings, *, instance: str | None = None, metrics_por
         outage_s=settings.tolerated_outage_s,
         witness=seen,
     )
-    worker = _Worker(settings, tools)
+    worker = _Worker(settings, tools, outbox)
     try:
         worker.watch.start()
         ring.verify(worker.watch.state.keys)
@@ -90,7 +94,7 @@ def run_exchange(settings: Settings, *, instance: str | None = None, metrics_por
 class _Worker:
     """The exchange, its threads and its app, tied together."""
 
-    def __init__(self, settings: Settings, tools: Tools) -> None:
+    def __init__(self, settings: Settings, tools: Tools, outbox: Outbox) -> None:
         self.watch = PolicyWatch(PolicyReader(settings), self._turn, self._failed)
         self.exchange = Exchange(tools, self.watch)
         consumer = consumer_config(settings, EXCHANGE_GROUP, **{"queued.min.messages": 200_000})
@@ -101,9 +105,11 @@ class _Worker:
         self.retrier = Retrier(self.exchange, settings, self._failed)
         self.keys = KeyWatch(self.exchange, lambda: held_keys(settings).ring, self._failed)
         self.signers = SignerWatch(settings, self.exchange.trust, self._failed)
+        self.hangs = HangWatch(outbox, self._failed)
 
     def run(self) -> None:
         """Until told to stop; raises what ended it otherwise."""
+        self.hangs.start()
         self.replayer.start()
         self.retrier.start()
         self.keys.start()
@@ -111,7 +117,13 @@ class _Worker:
         run_app(self.app)
 
     def stop(self) -> None:
-        """End the threads."""
+        """End the threads. Where a unit hangs in a call of the producer and keeps the lock they wait for, they are left to end with
+        the process (`hang_watch`): one that cannot end is started again by nobody."""
+        self.hangs.stop()
+        if not self.exchange.lock.acquire(timeout=_HANGS_S):
+            telemetry.left_hanging(_HANGS_S)
+            return
+        self.exchange.lock.release()
         self.signers.stop()
         self.keys.stop()
         self.retrier.stop()

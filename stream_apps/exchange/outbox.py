@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,8 @@ _MESSAGE_TIMEOUT_MS = 3_500
 """Before the broker's 5 s for a transaction: what cannot be written is given up while it still can be aborted."""
 _COMMIT_TIMEOUT_S = 6.0
 """After both: a call that has timed out cannot be aborted any more, and the process has to end."""
+CALL_S = _COMMIT_TIMEOUT_S + 4.0
+"""A call that is out for longer than this hangs (`hang_watch`)."""
 _REFUSALS = {
     KafkaError.MSG_SIZE_TOO_LARGE,
     KafkaError.RECORD_LIST_TOO_LARGE,
@@ -60,6 +63,8 @@ class Outbox:
     def __init__(self, settings: Settings, transaction: str) -> None:
         """Takes over `transaction`: whoever had it is fenced, and what it left open is aborted. Raises KafkaException."""
         self.transaction = transaction
+        self.calling_since: float | None = None
+        """When the call that is out now began (`time.monotonic`)."""
         self._refused: dict[str, str] = {}
         more = {
             "delivery.report.only.error": True,
@@ -81,8 +86,10 @@ class Outbox:
         try:
             for output in outputs:
                 self._produce(output)
-            self._producer.send_offsets_to_transaction(positions, group, _COMMIT_TIMEOUT_S)
-            self._producer.commit_transaction(_COMMIT_TIMEOUT_S)
+            with self._calling():
+                self._producer.send_offsets_to_transaction(positions, group, _COMMIT_TIMEOUT_S)
+            with self._calling():
+                self._producer.commit_transaction(_COMMIT_TIMEOUT_S)
         except (KafkaException, BufferError, Aborted) as error:
             self._abort(error)
             raise Aborted(_word(error), self._refused) from error
@@ -104,6 +111,14 @@ class Outbox:
             if accepted != len(chunk) or any("_error" in entry for entry in chunk):
                 raise Aborted(_refusal(chunk))
 
+    @contextmanager
+    def _calling(self) -> Iterator[None]:
+        self.calling_since = time.monotonic()
+        try:
+            yield
+        finally:
+            self.calling_since = None
+
     def _make_room(self) -> None:
         deadline = time.monotonic() + _COMMIT_TIMEOUT_S
         while len(self._producer) > _QUEUE:
@@ -115,7 +130,8 @@ class Outbox:
         if isinstance(error, KafkaException) and error.args[0].fatal():
             raise _lost(error)
         try:
-            self._producer.abort_transaction(_COMMIT_TIMEOUT_S)
+            with self._calling():
+                self._producer.abort_transaction(_COMMIT_TIMEOUT_S)
         except KafkaException as again:
             raise _lost(again) from error
 

@@ -303,3 +303,8 @@ def retried(place: Place, order: int, outcomes: Sequence[str]) -> None:
 def retry_waits(place: Place, order: int, error: BaseException) -> None:
     """An order cannot be carried out for now; it is tried again."""
     _log.warning("retry_waits", topic=place.topic, partition=place.partition, epoch=order, error=error)
+
+
+def left_hanging(seconds: float) -> None:
+    """A unit did not come to an end: the process ends without it, and its transaction is aborted by the broker or its successor."""
+    _log.error("left_hanging", seconds=seconds)

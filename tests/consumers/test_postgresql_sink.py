@@ -11,9 +11,12 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg.rows import dict_row
+from pydantic import SecretStr
 
 from consumers.catalogue import shown, sink_for
 from consumers.sink import Sink
+from consumers.sinks.postgresql.settings import PostgresqlSettings
+from consumers.sinks.postgresql.sink import PostgresqlSink
 from consumers.values import json_text
 from consumers.view import Column, Kind, View
 from schemas.errors import PermanentError, TransientError
@@ -126,6 +129,30 @@ def test_a_lost_connection_is_transient_and_reopening_tells_the_truth(target: Po
     sink.write(batch(event("c", "2", 1), start=1))
     sink.close()
     assert len(target.rows(a_view())) == 2
+
+
+def test_a_deliverer_that_falls_silent_in_mid_transaction_does_not_hold_up_its_successor(
+    target: PostgresqlTarget, database: str
+) -> None:
+    settings = PostgresqlSettings(url=SecretStr(database), idle_in_transaction_timeout_s=1)
+    successor = PostgresqlSink(settings)
+
+    class Frozen(PostgresqlSink):
+        def _stage(self, rows: list[tuple[Any, ...]]) -> None:
+            """Its positions are moved and not committed; the other one waits for them until the server loses patience."""
+            successor.open(a_view())
+            successor.write(batch(event("c", "1", 0)))
+            super()._stage(rows)
+
+    frozen = Frozen(settings)
+    frozen.open(a_view())
+    with pytest.raises(TransientError, match=r"25P03|out of reach"):
+        frozen.write(batch(event("c", "2", 0)))
+    frozen.close()
+    held = successor.open(a_view())
+    successor.close()
+    assert (held.positions, held.events) == ({0: 1}, 1)
+    assert [r["id"] for r in target.rows(a_view())] == ["1"]
 
 
 def test_an_unreachable_server_is_transient_and_its_password_stays_hidden() -> None:

@@ -7,8 +7,9 @@ import psycopg
 from schemas.errors import BusError, PermanentError, TransientError
 from schemas.text import Text
 
-_PASSING = ("08", "40", "53", "55", "57", "58")
-"""Classes of SQLSTATE that pass: connection, deadlock and serialization, resources, locks, shutdown, system error."""
+_PASSING = ("08", "25P03", "40", "53", "55", "57", "58")
+"""SQLSTATEs that pass, by how they begin: connection, a transaction the server ended because we were silent, deadlock and
+serialization, resources, locks, shutdown, system error."""
 
 
 def as_ours(error: psycopg.Error, where: str) -> BusError:

@@ -21,6 +21,9 @@ class PostgresqlSettings(BaseModel):
     """After this a statement is given up and tried again later."""
     lock_timeout_s: int = 10
     """So long a statement waits for somebody else's lock: others queue behind it meanwhile."""
+    idle_in_transaction_timeout_s: int = 10
+    """After this the server ends a transaction whose deliverer has fallen silent in its midst (frozen, or out of reach), so that
+    its successor need not wait for it."""
 
     @property
     def shown(self) -> str:

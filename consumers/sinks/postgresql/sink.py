@@ -134,7 +134,9 @@ class PostgresqlSink:
             connect_timeout=settings.connect_timeout_s,
             application_name="exchange-bus deliver",
             options=f"-c statement_timeout={settings.statement_timeout_s * 1000} "
-            f"-c lock_timeout={settings.lock_timeout_s * 1000} -c timezone=Asia/Shanghai",
+            f"-c lock_timeout={settings.lock_timeout_s * 1000} "
+            f"-c idle_in_transaction_session_timeout={settings.idle_in_transaction_timeout_s * 1000} "
+            "-c timezone=Asia/Shanghai",
             keepalives_idle=10,
             keepalives_interval=3,
             keepalives_count=3,
