@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import pymysql
 
@@ -19,36 +19,12 @@ from consumers.sinks.mysql.connection import Db, connect, failures
 from consumers.sinks.mysql.errors import refusal
 from consumers.sinks.mysql.remake import remake
 from consumers.sinks.mysql.settings import MysqlSettings
-from consumers.sinks.mysql.values import NOT_FINITE, Unstorable, convert_of, primary_key
-from consumers.values import key_of, row_of
+from consumers.sinks.mysql.staged import Row, Staged, Staging, Values
 from consumers.view import Origin, View
 from schemas.errors import PermanentError, TransientError
 from schemas.text import Text
 
 _DELETE_KEYS = 1_000
-Values = tuple[Any, ...]
-
-
-class _Row(NamedTuple):
-    """A row to write: its values, the table's primary key among them, and the event it comes from."""
-
-    values: Values
-    primary: Values
-    place: Place
-
-
-class _Staged(NamedTuple):
-    """What a batch comes to: rows to write, primary keys to delete, pointers to changes whose rows the database cannot hold."""
-
-    upserts: Sequence[_Row]
-    deletes: Sequence[Values]
-    rejected: Sequence[tuple[Place, str]]
-
-    def without(self, refused: Mapping[Place, str]) -> _Staged:
-        """The same with these rows rejected: an earlier row under their keys is not true any more."""
-        gone = [row.primary for row in self.upserts if row.place in refused]
-        kept = [row for row in self.upserts if row.place not in refused]
-        return _Staged(kept, [*self.deletes, *gone], [*self.rejected, *refused.items()])
 
 
 class MysqlSink:
@@ -62,7 +38,7 @@ class MysqlSink:
         """Connect, make the tables ready; the positions held."""
         self.close()
         self._view = view
-        self._converts = [(i, f) for i, f in enumerate(map(convert_of, view.columns)) if f is not None]
+        self._staging = Staging(view)
         self._upsert = ddl.upsert(view)
         with failures(self._settings):
             self._db = connect(self._settings)
@@ -81,7 +57,7 @@ class MysqlSink:
 
     def write(self, batch: Batch) -> Written:
         """Apply one batch, all or nothing; but single rows the database refuses whatever comes with them are rejected."""
-        staged = self._staged(batch)
+        staged = self._staging.of(batch)
         with failures(self._settings):
             try:
                 return self._apply(batch, staged)
@@ -141,7 +117,7 @@ class MysqlSink:
                 db.rollback()
             raise
 
-    def _apply(self, batch: Batch, staged: _Staged) -> Written:
+    def _apply(self, batch: Batch, staged: Staged) -> Written:
         with self._transaction():
             self._advance(batch.steps)
             deleted = self._delete(staged.deletes)
@@ -153,7 +129,7 @@ class MysqlSink:
                 self._note(pointers)
         return Written(len(staged.upserts), deleted, len(staged.rejected))
 
-    def _refused(self, rows: Sequence[_Row]) -> dict[Place, str]:
+    def _refused(self, rows: Sequence[Row]) -> dict[Place, str]:
         """The rows the database does not take even alone, each with the word why; found by halves, and nothing is kept."""
         try:
             with self._transaction(keep=False):
@@ -167,34 +143,6 @@ class MysqlSink:
             half = len(rows) // 2
             return self._refused(rows[:half]) | self._refused(rows[half:])
         return {}
-
-    def _staged(self, batch: Batch) -> _Staged:
-        upserts: list[_Row] = []
-        deletes: list[Values] = []
-        rejected: list[tuple[Place, str]] = []
-        hashed = ddl.is_hashed(self._view)
-        for change in batch.latest():
-            key = key_of(self._view, change)
-            try:
-                if change.row is not None:
-                    row = self._stored(row_of(self._view, change, key))
-                    primary = primary_key(self._view, key, row[: len(key)])
-                    upserts.append(_Row((*primary, *row) if hashed else row, primary, change.place))
-                    continue
-            except Unstorable:
-                rejected.append((change.place, NOT_FINITE))
-            try:
-                deletes.append(primary_key(self._view, key, self._stored(key)))
-            except Unstorable:
-                continue  # no row of the table can have this key
-        return _Staged(upserts, deletes, rejected)
-
-    def _stored(self, values: Values) -> Values:
-        out = list(values)
-        for i, convert in self._converts:
-            if i < len(out) and out[i] is not None:
-                out[i] = convert(out[i])
-        return tuple(out)
 
     def _advance(self, steps: Mapping[int, Step]) -> None:
         view, origin = self._view, self._view.origin
@@ -216,7 +164,7 @@ class MysqlSink:
                 deleted += cursor.execute(ddl.delete(self._view, len(some)), [part for key in some for part in key])
         return deleted
 
-    def _put(self, rows: Sequence[_Row]) -> None:
+    def _put(self, rows: Sequence[Row]) -> None:
         with self._connection.cursor() as cursor:
             cursor.executemany(self._upsert, [row.values for row in rows])
 
