@@ -16,13 +16,19 @@ from schemas.text import Text
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """An event of a grant's topic that a sink could not hold. `at`: when, in milliseconds since 1970 UTC."""
+    """What a sink could not hold, or not hand on: one event of a grant's topic, or several in a row where the sink takes them
+    together. `next`: the offset after the last of them. `at`: when, in milliseconds since 1970 UTC."""
 
     grant: str
     partition: int
     offset: int
+    next: int
     reason: str
     at: int
+
+
+def _of_one(grant: str, partition: int, offset: int, reason: str, at: int) -> Rejection:
+    return Rejection(grant, partition, offset, offset + 1, reason, at)
 
 
 def _postgresql(url: str) -> list[Rejection]:
@@ -31,16 +37,35 @@ def _postgresql(url: str) -> list[Rejection]:
     from consumers.sinks.postgresql.rejections import read_rejections
     from consumers.sinks.postgresql.settings import PostgresqlSettings
 
-    return [Rejection(*one) for one in read_rejections(PostgresqlSettings(url=SecretStr(url)))]
+    return [_of_one(*one) for one in read_rejections(PostgresqlSettings(url=SecretStr(url)))]
 
 
 def _sqlite(url: str) -> list[Rejection]:
     from consumers.sinks.sqlite.rejections import read_rejections
 
-    return [Rejection(*one) for one in read_rejections(Path(url.partition(":")[2]))]
+    return [_of_one(*one) for one in read_rejections(Path(url.partition(":")[2]))]
 
 
-KEEPERS: dict[str, Callable[[str], Sequence[Rejection]]] = {"postgresql": _postgresql, "sqlite": _sqlite}
+def _mysql(url: str) -> list[Rejection]:
+    from consumers.sinks.mysql.rejections import read_rejections
+    from consumers.sinks.mysql.settings import MysqlSettings
+
+    return [_of_one(*one) for one in read_rejections(MysqlSettings.from_url(url))]
+
+
+def _webhook(url: str) -> list[Rejection]:
+    from consumers.sinks.webhook.letters import letters
+
+    found = letters(Path(url.partition(":")[2]))
+    return [Rejection(one.grant, one.partition, one.first, one.next, one.reason, one.at) for one in reversed(found)]
+
+
+KEEPERS: dict[str, Callable[[str], Sequence[Rejection]]] = {
+    "postgresql": _postgresql,
+    "mysql": _mysql,
+    "sqlite": _sqlite,
+    "webhook": _webhook,
+}
 """What stands before the first `:` of a sink's address -> how to read what it rejected."""
 
 

@@ -26,6 +26,7 @@ from tests.kit.mariadb import ask
 
 KILLS = 3
 TRANSACTIONS = 200
+PATIENCE_S = 120
 CHILD = """
 import sys
 from infra.runtime.settings import Settings
@@ -35,7 +36,8 @@ deliver(Settings(), sys.argv[1], sys.argv[2])
 
 
 class Load(threading.Thread):
-    """Sends transactions of creates, updates and deletes until all are sent, and keeps the model they come to."""
+    """`with Load(…) as load:` sends transactions of creates, updates and deletes, so many at least and as long as the block
+    lasts, so that whatever happens in it happens in mid flow. It keeps the model they come to."""
 
     def __init__(self, feed: GrantFeed, seed: int, transactions: int = TRANSACTIONS) -> None:
         super().__init__()
@@ -44,11 +46,24 @@ class Load(threading.Thread):
         self.model: dict[str, int] = {}
         self.sent = 0
         self.failed: BaseException | None = None
+        self._enough = threading.Event()
+
+    def __enter__(self) -> Load:
+        self.start()
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self._enough.set()
+        self.join()
+        if error is None:
+            assert self.failed is None
 
     def run(self) -> None:
+        done = 0
         try:
-            for _ in range(self.transactions):
+            while done < self.transactions or not self._enough.is_set():
                 self.feed.send([self._event() for _ in range(40)])
+                done += 1
                 time.sleep(0.01)  # a load has a rate; nothing waits for this
         except BaseException as error:
             self.failed = error
@@ -94,20 +109,18 @@ def test_kill_9_in_mid_flow_loses_nothing_and_repeats_nothing(
     feed = GrantFeed(cluster.settings, unique, partitions=2)
     feed.open()
     deliver(feed.settings, feed.grant_id, url, until="caught_up")
-    load, killed_at = Load(feed, seed=7), []
-    load.start()
-    for _ in range(KILLS):
-        before = held(ask)
-        child = start(feed, url)
-        try:
-            killed_at.append(wait_until_more(ask, before, child))
-        finally:
-            os.kill(child.pid, signal.SIGKILL)
-            child.wait()
-    load.join()
+    killed_at: list[int] = []
+    with Load(feed, seed=7) as load:
+        for _ in range(KILLS):
+            before = held(ask)
+            child = start(feed, url)
+            try:
+                killed_at.append(wait_until_more(lambda: held(ask), before, child))
+            finally:
+                os.kill(child.pid, signal.SIGKILL)
+                child.wait()
     report = deliver(feed.settings, feed.grant_id, url, until="caught_up")
     rows = dict(ask(f'SELECT id, amount FROM "{table_name(feed.grant_id)}"'))
-    assert load.failed is None
     assert killed_at == sorted(set(killed_at)), "every kill came after more had been delivered"
     assert killed_at[0] < load.sent
     assert rows == load.model
@@ -133,10 +146,12 @@ def held(ask: Callable[[str], list[Any]]) -> int:
     return int(ask("SELECT sum(events) FROM _bus_positions")[0][0])
 
 
-def wait_until_more(ask: Callable[[str], list[Any]], before: int, child: subprocess.Popen[bytes]) -> int:
-    deadline = time.monotonic() + 20
-    while (now := held(ask)) <= before:
+def wait_until_more(count: Callable[[], int], before: int, child: subprocess.Popen[bytes]) -> int:
+    """The first count above the one before. The deadline is for a deliverer that hangs: on a machine that others load, its start
+    alone takes long."""
+    deadline = time.monotonic() + PATIENCE_S
+    while (now := count()) <= before:
         assert child.poll() is None, "the deliverer ended by itself"
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline, "the deliverer hangs"
         time.sleep(0.005)
     return now

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from consumers.examples import copy_to_sqlite
 from tests.conftest import Cluster
-from tests.consumers.test_killed_deliverer import KILLS, Load
+from tests.consumers.test_killed_deliverer import KILLS, PATIENCE_S, Load
 from tests.kit.grant_feed import GrantFeed
 
 NOTES = """
@@ -41,16 +41,13 @@ def test_with_a_ledger_everything_comes_and_only_what_was_not_acknowledged_comes
     feed.open()
     notes = tmp_path / "notes"
     notes.touch()
-    load = Load(feed, seed=11)
-    load.start()
 
     def seen() -> int:
         return notes.read_text().count("acknowledged")
 
-    for _ in range(KILLS):
-        kill_after_more(feed, NOTES, notes, seen, tmp_path)
-    load.join()
-    assert load.failed is None
+    with Load(feed, seed=11) as load:
+        for _ in range(KILLS):
+            kill_after_more(feed, NOTES, notes, seen, tmp_path)
     child = start(feed, NOTES, notes, tmp_path)
     wait_until(lambda: len(_places(notes, "got")) >= load.sent, child)
     end(child)
@@ -73,12 +70,9 @@ def test_with_its_own_positions_the_copy_equals_the_model_and_counts_every_chang
         with closing(sqlite3.connect(path, timeout=10)) as db:
             return int(db.execute("SELECT changes FROM progress").fetchone()[0])
 
-    load = Load(feed, seed=12)
-    load.start()
-    for _ in range(KILLS):
-        kill_after_more(feed, COPIES, path, changes, tmp_path)
-    load.join()
-    assert load.failed is None
+    with Load(feed, seed=12) as load:
+        for _ in range(KILLS):
+            kill_after_more(feed, COPIES, path, changes, tmp_path)
     child = start(feed, COPIES, path, tmp_path)
     wait_until(lambda: changes() >= load.sent, child)
     end(child)
@@ -117,7 +111,7 @@ def kill_after_more(feed: GrantFeed, program: str, target: Path, count: Callable
 
 
 def wait_until(condition: Callable[[], bool], child: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_S
     while not condition():
         assert child.poll() is None, "the program ended by itself"
         assert time.monotonic() < deadline

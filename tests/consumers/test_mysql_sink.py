@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -12,6 +13,7 @@ import pymysql
 import pytest
 
 from consumers.catalogue import shown, sink_for
+from consumers.rejections import rejections
 from consumers.sink import Sink
 from consumers.sinks.mysql import remake
 from consumers.sinks.mysql.ddl import HASH
@@ -164,17 +166,41 @@ def test_a_unique_index_of_the_departments_own_is_refused_before_two_rows_become
     assert {r["id"] for r in target.rows(a_view())} == {"1", "2"}
 
 
-def test_a_constraint_of_the_departments_own_is_named_and_no_value_is(target: MysqlTarget) -> None:
+@pytest.mark.parametrize("hashed", [True, False])
+def test_single_rows_that_a_condition_of_the_departments_own_refuses_are_rejected_and_the_rest_goes_on(
+    target: MysqlTarget, hashed: bool
+) -> None:
+    name, amount = a_view().columns[1:3]
+    view = a_view(columns=[a_view().columns[0] if hashed else Column("id", "id", "long", True), name, amount])
+    keys: list[Any] = [str(n) if hashed else n for n in range(100)]
     sink = target.sink()
-    sink.open(a_view())
-    ask(target.url, f"ALTER TABLE {a_view().table} ADD CONSTRAINT no_zhang CHECK (name <> '张三')")
-    with pytest.raises(PermanentError, match="no_zhang") as caught:
-        sink.write(batch(event("c", "1", 0), event("c", "2", 1, {"name": "张三"})))
-    assert "张三" not in str(caught.value) + caught.value.message("zh")
-    ask(target.url, f"ALTER TABLE {a_view().table} DROP CONSTRAINT no_zhang")
-    sink.write(batch(event("c", "1", 0), event("c", "2", 1, {"name": "张三"})))
+    sink.open(view)
+    sink.write(batch(*(event("c", k, n, {"name": "x", "amount": n}) for n, k in enumerate(keys))))
+    ask(target.url, f"ALTER TABLE {view.table} ADD CONSTRAINT no_zhang CHECK (name <> '张三')")
+    ask(target.url, f"ALTER TABLE {view.table} MODIFY amount BIGINT NOT NULL")
+    wrong = {7: {"name": "张三", "amount": 1}, 50: {"name": "x", "amount": None}, 51: {"name": "张三", "amount": 1}}
+    later = [event("u", k, 100 + n, wrong.get(n, {"name": "y", "amount": -n})) for n, k in enumerate(keys)]
+    written = sink.write(batch(*later, start=100))
     sink.close()
-    assert len(target.rows(a_view())) == 2
+    assert (written.upserted, written.deleted, written.rejected) == (97, 3, 3)
+    assert {r["id"]: r["amount"] for r in target.rows(view)} == {k: -n for n, k in enumerate(keys) if n not in wrong}
+    assert [(r.partition, r.offset, r.reason) for r in rejections(target.url)] == [
+        (0, 107, "check-violated"),
+        (0, 150, "null-refused"),
+        (0, 151, "check-violated"),
+    ]
+
+
+def test_what_rejections_name_has_a_moment(target: MysqlTarget) -> None:
+    assert rejections(target.url) == []
+    view, sink = a_view(columns=[a_view().columns[0], Column("x", "x", "double", False)]), target.sink()
+    sink.open(view)
+    before = time.time_ns() // 1_000_000
+    sink.write(batch(event("c", "1", 0, {"x": float("nan")})))
+    sink.close()
+    (found,) = rejections(target.url)
+    assert (found.grant, found.offset, found.next, found.reason) == (view.grant, 0, 1, "number-not-finite")
+    assert before <= found.at <= time.time_ns() // 1_000_000
 
 
 def test_a_lock_held_by_somebody_is_transient(target: MysqlTarget) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -18,6 +19,7 @@ from schemas.keys import key_text
 from tests.conftest import Cluster
 from tests.infra.bus.command import bus
 from tests.kit.grant_feed import GrantFeed
+from tests.kit.mariadb import ask
 
 
 @pytest.fixture
@@ -82,6 +84,32 @@ def test_postgresql_keeps_the_pointer_with_its_rejections(feed: GrantFeed, datab
         found = db.execute(f'SELECT id FROM "{table_name(feed.grant_id)}" ORDER BY id').fetchall()  # type: ignore[arg-type]
     assert found == [("k0",), ("k2",), ("k3",)]
     assert [(r.grant, r.offset, r.reason) for r in rejections(database)] == [(feed.grant_id, 4, "truncated")]
+
+
+def test_mysql_keeps_the_pointer_with_its_rejections(feed: GrantFeed, mysql_database: str) -> None:
+    assert rejections(mysql_database) == []
+    deliver(feed.settings, feed.grant_id, mysql_database, until="caught_up", skip_unreadable=True)
+    found = ask(mysql_database, f"SELECT id FROM {table_name(feed.grant_id)} ORDER BY id")
+    assert [r["id"] for r in found] == ["k0", "k2", "k3"]
+    assert [(r.grant, r.offset, r.reason) for r in rejections(mysql_database)] == [(feed.grant_id, 4, "truncated")]
+
+
+def test_in_files_it_is_one_more_delete_of_its_key(feed: GrantFeed, tmp_path: Path) -> None:
+    report = deliver(feed.settings, feed.grant_id, f"jsonl:{tmp_path}", until="caught_up", skip_unreadable=True)
+    assert (report.unreadable, report.events) == (1, 4)
+    changes = [
+        json.loads(line)
+        for file in sorted((tmp_path / table_name(feed.grant_id) / "current").glob("*.jsonl"))
+        for line in file.read_text().splitlines()
+    ]
+    assert [(c["_op"], c["id"], c["_offset"]) for c in changes] == [
+        ("c", "k0", 0),
+        ("c", "k1", 1),
+        ("c", "k2", 2),
+        ("d", "k1", 4),
+        ("c", "k3", 6),
+    ]
+    assert changes[3]["_released_at"] is None
 
 
 @pytest.mark.parametrize("foreign", [b"junk", b"\0\xff\xff\xff\xff??"])

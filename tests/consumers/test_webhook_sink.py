@@ -20,6 +20,7 @@ import pytest
 
 from consumers.catalogue import sink_for
 from consumers.events import Batch, Place, Step, Tombstone
+from consumers.rejections import Rejection, rejections
 from consumers.sink import RetryLater, Sink, Zombie
 from consumers.sinks.webhook.letters import letters
 from consumers.sinks.webhook.settings import load_settings
@@ -27,6 +28,7 @@ from consumers.sinks.webhook.sink import WebhookSink
 from consumers.values import json_text
 from consumers.view import Kind, View
 from schemas.errors import PermanentError, TransientError
+from tests.infra.bus.command import bus
 from tests.kit.sink_conformance import SinkConformance, a_view, batch, event
 from tests.kit.webhook_receiver import SECRET, Receiver, answer, certificate_for, drip, drop, receiving
 
@@ -329,6 +331,27 @@ def test_skipping_leaves_a_pointer_without_content_and_goes_on(receiver: Receive
         assert "张三".encode() not in kept.read_bytes()
     assert sink.open(a_view()).positions == {0: 2}
     sink.close()
+
+
+def test_its_dead_letters_are_listed_as_those_of_any_sink_newest_first(receiver: Receiver, tmp_path: Path) -> None:
+    file = receiver.settings_file(tmp_path / "x.yaml", budget={"attempts": 1}, undeliverable="skip", batch_events=2)
+    assert rejections(f"webhook:{file}") == []
+    times = iter([1000, 2000])
+    sink = WebhookSink(load_settings(file), now_ms=lambda: next(times))
+    sink.open(a_view())
+    receiver.next_answers += [answer(422), answer(500)]
+    sink.write(three())
+    sink.close()
+    grant = a_view().grant
+    assert rejections(f"webhook:{file}") == [
+        Rejection(grant, 0, 2, 3, "status-500", 2000),
+        Rejection(grant, 0, 0, 2, "status-422", 1000),
+    ]
+    listed = bus("dead-letters", "list", "--sink", f"webhook:{file}", home=tmp_path)
+    assert [line.split("\t")[:3] for line in listed.stdout.splitlines() if grant in line] == [
+        [grant, "0:2", "status-500"],
+        [grant, "0:0-1", "status-422"],
+    ]
 
 
 def test_the_message_that_a_table_begins_anew_is_never_skipped(receiver: Receiver, tmp_path: Path) -> None:

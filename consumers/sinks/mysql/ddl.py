@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Column, Date, Double, Index, Integer, MetaData, Numeric, Table
+from sqlalchemy import BigInteger, Boolean, Column, Date, Double, Index, Integer, MetaData, Numeric, Table, text
 from sqlalchemy.dialects import mysql
 from sqlalchemy.schema import CreateTable
 from sqlalchemy.sql import quoted_name
@@ -86,7 +86,8 @@ _rejections = Table(
     Column(_always("partition"), Integer, primary_key=True, autoincrement=False),
     Column(_always("offset"), BigInteger, primary_key=True, autoincrement=False),
     Column("reason", _id, nullable=False),
-    comment="exchange-bus: events whose rows the database cannot hold; a pointer and a reason, never content",
+    Column("at", mysql.TIMESTAMP(fsp=3), nullable=False, server_default=text("CURRENT_TIMESTAMP(3)")),
+    comment="exchange-bus: events whose rows the database cannot hold, or that were passed over; a pointer and a reason, never content",
     **_STORED,
 )
 OWN_TABLES = (_views, _positions, _rejections)
@@ -110,12 +111,12 @@ def as_text(column: ViewColumn) -> bool:
 def create(table: Table) -> str:
     """CREATE TABLE IF NOT EXISTS, with comments and indexes, for a driver that is given no parameters."""
     dialect = mysql.dialect()
-    text = str(CreateTable(table, if_not_exists=True).compile(dialect=dialect))
+    made = str(CreateTable(table, if_not_exists=True).compile(dialect=dialect))
     indexes = [
         f"INDEX `{index.name}` (" + ", ".join(f"`{c.name}`({_PREFIX})" for c in index.columns) + ")"
         for index in table.indexes
     ]
-    head, body, tail = text.partition("\n)")
+    head, body, tail = made.partition("\n)")
     return (head + "".join(f", \n\t{i}" for i in indexes) + body + tail).replace("%%", "%")
 
 

@@ -20,6 +20,8 @@ _PASSING = frozenset(
     ]
 )
 _REFUSED = frozenset({1044, 1045, 1698, 1820, 1862})
+_REFUSALS = {3819: "check-violated", 4025: "check-violated", 1048: "null-refused"}
+"""What one row alone can be refused for: conditions its department has put on the table."""
 _CONSTRAINT = (re.compile(r"for key '([\w$.]+)'\Z"), re.compile(r"CONSTRAINT [`.\w$]*?`([\w$]+)`"))
 
 
@@ -54,6 +56,11 @@ def as_ours(error: pymysql.err.Error, where: str) -> BusError:
             ),
         )
     return PermanentError(Text(f"the database refused (error {code}).", f"数据库拒绝执行(错误 {code})。"), where=where)
+
+
+def refusal(error: pymysql.err.Error) -> str | None:
+    """The word for what a single row may be refused for; None for any other error."""
+    return _REFUSALS.get(error.args[0]) if error.args else None
 
 
 def _constraint(error: pymysql.err.Error) -> str | None:

@@ -11,23 +11,20 @@ from contextlib import contextmanager
 from typing import Any
 
 import pymysql
-from pymysql.constants import CLIENT
 
-from consumers.events import Batch, Change, Step
+from consumers.events import Batch, Place, Step
 from consumers.sink import Held, Written, Zombie, check_back, must_refill
 from consumers.sinks.mysql import ddl
-from consumers.sinks.mysql.errors import as_ours
+from consumers.sinks.mysql.connection import Db, connect, failures
+from consumers.sinks.mysql.errors import refusal
 from consumers.sinks.mysql.remake import remake
 from consumers.sinks.mysql.settings import MysqlSettings
-from consumers.sinks.mysql.values import NOT_FINITE, Unstorable, convert_of, primary_key
-from consumers.values import key_of, row_of
+from consumers.sinks.mysql.staged import Row, Staged, Staging, Values
 from consumers.view import Origin, View
 from schemas.errors import PermanentError, TransientError
 from schemas.text import Text
 
 _DELETE_KEYS = 1_000
-Db = Any  # the driver has no types
-Values = tuple[Any, ...]
 
 
 class MysqlSink:
@@ -41,10 +38,10 @@ class MysqlSink:
         """Connect, make the tables ready; the positions held."""
         self.close()
         self._view = view
-        self._converts = [(i, f) for i, f in enumerate(map(convert_of, view.columns)) if f is not None]
+        self._staging = Staging(view)
         self._upsert = ddl.upsert(view)
-        with self._failures():
-            self._db = self._connect()
+        with failures(self._settings):
+            self._db = connect(self._settings)
             with self._turn():
                 for table in ddl.OWN_TABLES:
                     self._run(ddl.create(table))
@@ -59,22 +56,20 @@ class MysqlSink:
                 return self._held()
 
     def write(self, batch: Batch) -> Written:
-        """Apply one batch, all or nothing."""
-        upserts, deletes, rejected = self._split(batch)
-        with self._failures(), self._transaction() as db:
-            self._advance(batch.steps)
-            deleted = self._delete(deletes)
-            if upserts:
-                self._check_unique()
-                with db.cursor() as cursor:
-                    cursor.executemany(self._upsert, upserts)
-            if rejected:
-                self._note(rejected)
-        return Written(len(upserts), deleted, len(rejected))
+        """Apply one batch, all or nothing; but single rows the database refuses whatever comes with them are rejected."""
+        staged = self._staging.of(batch)
+        with failures(self._settings):
+            try:
+                return self._apply(batch, staged)
+            except pymysql.err.Error as error:
+                refused = self._refused(staged.upserts) if refusal(error) else {}
+                if not refused:
+                    raise
+                return self._apply(batch, staged.without(refused))
 
     def rewind(self, positions: Mapping[int, int]) -> Held:
         """Set partitions back, all or none."""
-        with self._failures(), self._transaction():
+        with failures(self._settings), self._transaction():
             held = self._held(locked=True)
             check_back(self._view, held.positions, positions)
             self._advance({p: Step(held.positions[p], back, 0) for p, back in positions.items()})
@@ -95,28 +90,6 @@ class MysqlSink:
             raise pymysql.err.InterfaceError(0, "not open")
         return self._db
 
-    def _connect(self) -> Db:
-        s = self._settings
-        return pymysql.connect(
-            host=s.host,
-            port=s.port,
-            user=s.user,
-            password=s.password.get_secret_value(),
-            database=s.database,
-            charset="utf8mb4",
-            sql_mode="STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,NO_ENGINE_SUBSTITUTION",
-            init_command=f"SET SESSION lock_wait_timeout = {s.lock_timeout_s}, "
-            f"innodb_lock_wait_timeout = {s.lock_timeout_s}, time_zone = '+00:00'",
-            autocommit=True,  # every transaction is written out
-            client_flag=CLIENT.FOUND_ROWS,
-            connect_timeout=s.connect_timeout_s,
-            read_timeout=s.answer_timeout_s,
-            write_timeout=s.answer_timeout_s,
-            ssl_ca=None if s.ssl_ca is None else str(s.ssl_ca),
-            ssl_verify_cert=None if s.ssl_ca is None else True,
-            ssl_verify_identity=None if s.ssl_ca is None else True,
-        )
-
     @contextmanager
     def _turn(self) -> Iterator[None]:
         """Two deliverers that open at once take turns. The server gives the turn back when the connection ends."""
@@ -130,44 +103,46 @@ class MysqlSink:
         self._run("SELECT RELEASE_LOCK(%s)", [name])  # not after an error: then the connection ends
 
     @contextmanager
-    def _transaction(self) -> Iterator[Db]:
+    def _transaction(self, *, keep: bool = True) -> Iterator[None]:
         db = self._connection
         db.begin()
         try:
-            yield db
-            db.commit()
+            yield
+            if keep:
+                db.commit()
+            else:
+                db.rollback()
         except BaseException:
             if db.open:
                 db.rollback()
             raise
 
-    def _split(self, batch: Batch) -> tuple[list[Values], list[Values], list[Change]]:
-        """Rows to write, primary keys to delete, and the changes whose rows the database cannot hold."""
-        upserts: list[Values] = []
-        deletes: list[Values] = []
-        rejected: list[Change] = []
-        hashed = ddl.is_hashed(self._view)
-        for change in batch.latest():
-            key = key_of(self._view, change)
-            try:
-                if change.row is not None:
-                    row = self._stored(row_of(self._view, change, key))
-                    upserts.append((*primary_key(self._view, key, ()), *row) if hashed else row)
-                    continue
-            except Unstorable:
-                rejected.append(change)
-            try:
-                deletes.append(primary_key(self._view, key, self._stored(key)))
-            except Unstorable:
-                continue  # no row of the table can have this key
-        return upserts, deletes, rejected
+    def _apply(self, batch: Batch, staged: Staged) -> Written:
+        with self._transaction():
+            self._advance(batch.steps)
+            deleted = self._delete(staged.deletes)
+            if staged.upserts:
+                self._check_unique()
+                self._put(staged.upserts)
+            pointers = [*staged.rejected, *batch.unreadable]
+            if pointers:
+                self._note(pointers)
+        return Written(len(staged.upserts), deleted, len(staged.rejected))
 
-    def _stored(self, values: Values) -> Values:
-        out = list(values)
-        for i, convert in self._converts:
-            if i < len(out) and out[i] is not None:
-                out[i] = convert(out[i])
-        return tuple(out)
+    def _refused(self, rows: Sequence[Row]) -> dict[Place, str]:
+        """The rows the database does not take even alone, each with the word why; found by halves, and nothing is kept."""
+        try:
+            with self._transaction(keep=False):
+                self._put(rows)
+        except pymysql.err.Error as error:
+            word = refusal(error)
+            if word is None:
+                raise
+            if len(rows) == 1:
+                return {rows[0].place: word}
+            half = len(rows) // 2
+            return self._refused(rows[:half]) | self._refused(rows[half:])
+        return {}
 
     def _advance(self, steps: Mapping[int, Step]) -> None:
         view, origin = self._view, self._view.origin
@@ -188,6 +163,10 @@ class MysqlSink:
                 some = keys[start : start + _DELETE_KEYS]
                 deleted += cursor.execute(ddl.delete(self._view, len(some)), [part for key in some for part in key])
         return deleted
+
+    def _put(self, rows: Sequence[Row]) -> None:
+        with self._connection.cursor() as cursor:
+            cursor.executemany(self._upsert, [row.values for row in rows])
 
     def _check_unique(self) -> None:
         """ON DUPLICATE KEY UPDATE would overwrite another row where somebody's own unique index sees a duplicate. The
@@ -211,13 +190,13 @@ class MysqlSink:
                 ),
             )
 
-    def _note(self, rejected: Sequence[Change]) -> None:
+    def _note(self, pointers: Sequence[tuple[Place, str]]) -> None:
         view = self._view
         with self._connection.cursor() as cursor:
             cursor.executemany(
                 "INSERT IGNORE INTO _bus_rejections (grant_id, topic_id, `partition`, `offset`, reason) "
                 "VALUES (%s, %s, %s, %s, %s)",
-                [(view.grant, view.origin.topic_id, *change.place, NOT_FINITE) for change in rejected],
+                [(view.grant, view.origin.topic_id, *place, reason) for place, reason in pointers],
             )
 
     def _held(self, *, locked: bool = False) -> Held:
@@ -233,13 +212,3 @@ class MysqlSink:
             cursor.execute(statement, values)
             found: Sequence[Any] = cursor.fetchall()
             return found
-
-    @contextmanager
-    def _failures(self) -> Iterator[None]:
-        """The driver's errors as ours, cut from their cause, whose text may quote values."""
-        try:
-            yield
-        except pymysql.err.Error as error:
-            raise as_ours(error, self._settings.shown) from None
-        except OSError as error:
-            raise as_ours(pymysql.err.OperationalError(2013, type(error).__name__), self._settings.shown) from None

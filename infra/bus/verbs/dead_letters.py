@@ -12,6 +12,7 @@ from infra.bus.session import Session
 from schemas.text import Text
 
 if TYPE_CHECKING:
+    from consumers.rejections import Rejection
     from infra.control.letters.ordering import RetryGiven
     from infra.control.letters.reading import Chosen
     from infra.runtime.settings import Settings
@@ -143,7 +144,7 @@ def _rejections(session: Session, sink: str, grant: str | None, limit: int) -> N
         facts(session, found)
         return
     say = session.say
-    rows = [[one.grant, f"{one.partition}:{one.offset}", one.reason, shown_moment(one.at)] for one in found[:limit]]
+    rows = [[one.grant, _places(one), one.reason, shown_moment(one.at)] for one in found[:limit]]
     table(
         [say("grant", "授权"), say("place in its topic", "授权主题位点"), say("reason", "原因"), say("since", "时间")],
         rows,
@@ -152,6 +153,12 @@ def _rejections(session: Session, sink: str, grant: str | None, limit: int) -> N
         note(session, Text(f"and {len(found) - limit:,} more (--limit).", f"另有 {len(found) - limit:,} 条(--limit)。"))
     if not found:
         note(session, Text("It rejected nothing.", "该目标没有拒收的数据。"))
+
+
+def _places(one: "Rejection") -> str:
+    """`partition:offset`, or `partition:first-last` of several events in a row."""
+    last = one.next - 1
+    return f"{one.partition}:{one.offset}" + (f"-{last}" if last > one.offset else "")
 
 
 def _explain(session: Session, resource: str, partition: int, offset: int) -> None:
