@@ -209,11 +209,15 @@ class Password(_Fault):
 
 @dataclass
 class Constraint(_Fault):
-    """The department gives its tables a constraint nothing can meet. Deliveries end and say so; once it is gone they are
-    started again."""
+    """The department gives its tables a constraint nothing can meet, a key into an empty table (single rows that a CHECK refuses
+    would be rejected). Deliveries end and say so; once it is gone they are started again."""
 
     def begin(self, lab: Lab) -> None:
-        self._on_tables(lab, "ALTER TABLE {} ADD CONSTRAINT chaos CHECK (version < 0) NOT VALID")
+        with lab.database.connect() as db:
+            db.execute("CREATE TABLE IF NOT EXISTS chaos_nothing (version bigint PRIMARY KEY)")
+        self._on_tables(
+            lab, "ALTER TABLE {} ADD CONSTRAINT chaos FOREIGN KEY (version) REFERENCES chaos_nothing NOT VALID"
+        )
 
     def end(self, lab: Lab) -> None:
         self._on_tables(lab, "ALTER TABLE {} DROP CONSTRAINT chaos")

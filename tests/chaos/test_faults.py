@@ -85,7 +85,7 @@ def test_a_constraint_no_row_can_meet_stops_its_delivery_which_says_so_and_goes_
     before = len(deliverer.exits)
     run.inflict([FAULTS["break constraint"](run.lab, Random(1))])
     assert len(deliverer.exits) > before
-    assert "SQLSTATE 23514" in deliverer.log.read_text()
+    assert "SQLSTATE 23503" in deliverer.log.read_text()
     counted(run)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import pymysql
 
 from consumers.events import Batch, Place, Step
+from consumers.refusals import Refusals
 from consumers.sink import Held, Written, Zombie, check_back, must_refill
 from consumers.sinks.mysql import ddl
 from consumers.sinks.mysql.connection import Db, connect, failures
@@ -37,7 +38,7 @@ class MysqlSink:
     def open(self, view: View, *, rebuild: bool = False) -> Held:
         """Connect, make the tables ready; the positions held."""
         self.close()
-        self._view = view
+        self._view, self._refusals = view, Refusals()
         self._staging = Staging(view)
         self._upsert = ddl.upsert(view)
         with failures(self._settings):
@@ -60,12 +61,14 @@ class MysqlSink:
         staged = self._staging.of(batch)
         with failures(self._settings):
             try:
-                return self._apply(batch, staged)
+                written = self._apply(batch, staged)
             except pymysql.err.Error as error:
                 refused = self._refused(staged.upserts) if refusal(error) else {}
-                if not refused:
+                if not refused or self._refusals.too_many(len(refused), len(staged.upserts) - len(refused)):
                     raise
                 return self._apply(batch, staged.without(refused))
+            self._refusals.too_many(0, len(staged.upserts))
+            return written
 
     def rewind(self, positions: Mapping[int, int]) -> Held:
         """Set partitions back, all or none."""

@@ -14,6 +14,7 @@ from psycopg.errors import CheckViolation, NotNullViolation, ProgramLimitExceede
 
 from consumers.column_records import latest_columns
 from consumers.events import Batch, Place, Step
+from consumers.refusals import Refusals
 from consumers.sink import Held, Written, Zombie, check_back, must_refill
 from consumers.sinks.postgresql import ddl
 from consumers.sinks.postgresql.columns import csv_of
@@ -68,7 +69,7 @@ class PostgresqlSink:
     def open(self, view: View, *, rebuild: bool = False) -> Held:
         """Connect, make the tables ready; the positions held."""
         self.close()
-        self._view = view
+        self._view, self._refusals = view, Refusals()
         self._table = sql.Identifier(self._settings.db_schema, view.table)
         self._converts = [(i, CONVERT[c.kind]) for i, c in enumerate(view.columns) if c.kind in CONVERT]
         with self._failures():
@@ -89,15 +90,18 @@ class PostgresqlSink:
     def write(self, batch: Batch) -> Written:
         """Apply one batch, all or nothing; but single rows that PostgreSQL refuses whatever comes with them are rejected."""
         with self._failures():
+            staged = self._staged(batch)
             try:
-                return self._apply(batch, self._staged(batch))
+                written = self._apply(batch, staged)
             except REFUSED:
                 rows, pointers = self._split(batch)  # row by row it shows which
                 refused = self._refused(rows)
-                if not refused:
+                if not refused or self._refusals.too_many(len(refused), staged.upserts - len(refused)):
                     raise
                 kept = [self._gone(row) if row.place in refused else row for row in rows]
                 return self._apply(batch, Staged.of(kept, [*pointers, *refused.items()]))
+            self._refusals.too_many(0, staged.upserts)
+            return written
 
     def rewind(self, positions: Mapping[int, int]) -> Held:
         """Set partitions back, all or none."""

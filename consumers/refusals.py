@@ -1,0 +1,27 @@
+"""When rows that a database refuses are no longer single rows' fault but the table's: a condition hardly any row meets.
+
+Rejecting deletes what stood under a row's key, because it is not true any more. A mistaken constraint would so empty a table.
+"""
+
+from __future__ import annotations
+
+FEW = 10
+"""So many in a window are always the rows' own fault."""
+_WINDOW = 100
+"""Rows after which older ones count half."""
+
+
+class Refusals:
+    """Counts the rows of one opened sink."""
+
+    def __init__(self) -> None:
+        self._refused = self._taken = 0.0
+
+    def too_many(self, refused: int, taken: int) -> bool:
+        """Whether, with a batch of so many rows refused and taken, most of the last rows were refused."""
+        if self._refused + self._taken > _WINDOW:
+            share = _WINDOW / 2 / (self._refused + self._taken)
+            self._refused, self._taken = self._refused * share, self._taken * share
+        self._refused += refused
+        self._taken += taken
+        return self._refused > FEW and self._refused > self._taken
