@@ -12,6 +12,7 @@ from pathlib import Path
 from consumers.catalogue import shown
 from schemas.errors import ConfigError
 from schemas.text import Text
+from schemas.validation import build
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,14 @@ def _mysql(url: str) -> list[Rejection]:
     return [_of_one(*one) for one in read_rejections(MysqlSettings.from_url(url))]
 
 
+def _excel(url: str) -> list[Rejection]:
+    from consumers.sinks.excel.settings import ExcelSettings
+    from consumers.sinks.sqlite.rejections import read_rejections
+
+    found = build(ExcelSettings, {"path": url.partition(":")[2]}, shown(url))
+    return [_of_one(*one) for one in read_rejections(found.rows)]
+
+
 def _webhook(url: str) -> list[Rejection]:
     from consumers.sinks.webhook.letters import letters
 
@@ -64,6 +73,7 @@ KEEPERS: dict[str, Callable[[str], Sequence[Rejection]]] = {
     "postgresql": _postgresql,
     "mysql": _mysql,
     "sqlite": _sqlite,
+    "excel": _excel,
     "webhook": _webhook,
 }
 """What stands before the first `:` of a sink's address -> how to read what it rejected."""

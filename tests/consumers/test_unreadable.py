@@ -77,6 +77,12 @@ def test_asked_to_it_is_passed_over_its_row_goes_and_a_pointer_stays(feed: Grant
     assert (found.grant, found.partition, found.offset, found.reason) == (feed.grant_id, 0, 4, "truncated")
 
 
+def test_excel_keeps_the_pointer_beside_the_workbook(feed: GrantFeed, tmp_path: Path) -> None:
+    sink = f"excel:{tmp_path / 'x.xlsx'}"
+    deliver(feed.settings, feed.grant_id, sink, until="caught_up", skip_unreadable=True)
+    assert [(r.grant, r.offset, r.next, r.reason) for r in rejections(sink)] == [(feed.grant_id, 4, 5, "truncated")]
+
+
 def test_postgresql_keeps_the_pointer_with_its_rejections(feed: GrantFeed, database: str) -> None:
     assert rejections(database) == []
     deliver(feed.settings, feed.grant_id, database, until="caught_up", skip_unreadable=True)
