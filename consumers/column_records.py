@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, overload
 
@@ -53,6 +53,9 @@ class ColumnRecords(Sequence[ViewEvent | Tombstone]):
     def __getitem__(self, index: slice) -> Sequence[ViewEvent | Tombstone]: ...
     def __getitem__(self, index: int | slice) -> ViewEvent | Tombstone | Sequence[ViewEvent | Tombstone]:
         return self.objects[index]
+
+    def __iter__(self) -> Iterator[ViewEvent | Tombstone]:
+        return iter(self.objects)  # the one a sequence has asks for each by its number
 
     def __eq__(self, other: object) -> bool:
         return list(self) == (list(other) if isinstance(other, ColumnRecords) else other)

@@ -13,6 +13,7 @@ from typing import Literal
 
 from consumers import telemetry
 from consumers.absence import AwayTooLong, Nearness
+from consumers.ahead import ReadAhead
 from consumers.catalogue import shown, sink_for
 from consumers.column_records import by_op, released_at
 from consumers.control import GrantWatch
@@ -192,31 +193,33 @@ class Delivery:
                 if not any(held.positions.values()):
                     telemetry.rebuilt(self._grant_id, reader.grant.topic, reader.grant.generation)
                 reader.start(held.positions, held.since_ms)
-                end = self._pump(reader, sink)
+                with ReadAhead(reader) as ahead:
+                    end = self._pump(reader, ahead, sink)
                 if isinstance(sink, Tended):
                     sink.tend(ending=True)
                 return end
         finally:
             sink.close()
 
-    def _pump(self, reader: GrantReader, sink: Sink) -> GrantEnd | None:
+    def _pump(self, reader: GrantReader, ahead: ReadAhead, sink: Sink) -> GrantEnd | None:
         while not self._stop.is_set():
             room = self._pace.room(MAX_RECORDS)
             if not room:
                 self._stop.wait(self._pace.wait_s())
                 continue
-            batch = reader.poll(most=room)
+            batch = ahead.poll(room)
             if batch is not None:
                 self._pace.took(len(batch.records))
+                ahead.read_on(batch, self._pace.room(MAX_RECORDS))
                 self._write(sink, batch, reader)
             if isinstance(sink, Tended):
                 sink.tend()
-            self._tell(reader)
-            if reader.ended is not None:
-                return reader.ended
-            if self._until == "caught_up" and reader.at_end:
+            self._tell(ahead)
+            if ahead.ended is not None:
+                return ahead.ended
+            if self._until == "caught_up" and ahead.at_end:
                 break
-        rest = reader.settle()
+        rest = ahead.settle()
         if rest is not None:
             self._write(sink, rest, reader)
         return None
@@ -238,8 +241,8 @@ class Delivery:
             telemetry.skipped(self._grant_id, reader.grant.topic, place, reason)
         telemetry.delivered(self._grant_id, reader.grant.topic, batch, written, measured, counted)
 
-    def _tell(self, reader: GrantReader) -> None:
-        lag = 0 if reader.at_end else reader.lag
+    def _tell(self, ahead: ReadAhead) -> None:
+        lag = 0 if ahead.at_end else ahead.lag
         age = 0.0 if self._last_released is None else max(0.0, time.time() - self._last_released / 1000)
         telemetry.lagging(self._grant_id, lag, age)
         if self._progress is not None:

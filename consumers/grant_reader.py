@@ -160,6 +160,16 @@ class GrantReader:
         """Offsets in the topic that have not been read yet."""
         return self._topic.lag
 
+    @property
+    def told(self) -> dict[int, int]:
+        """The positions that the batches handed out so far come to."""
+        return dict(self._told)
+
+    @property
+    def over(self) -> bool:
+        """Whether the grant's generation has ended by now, as far as the control log has told."""
+        return self._watch.life(self.grant).ended is not None
+
     def start(self, positions: Mapping[int, int] | None = None, since_ms: int | None = None) -> None:
         """Read from `positions` (offset to read next, per partition), or from the beginning. A grant that has ended, and whose
         topic no longer has them, is over at once.
@@ -244,6 +254,13 @@ class GrantReader:
         if self.ended is not None and self.ended.cut_off:
             return None  # what they passed may have been records
         return self._batch([]) if self._moved else None
+
+    def back_to(self, told: Mapping[int, int]) -> None:
+        """Read on from positions told earlier: what was handed out since is not used. At the end, or barred, none is left to read."""
+        if self.ended is not None or self._barred is not None:
+            return
+        self._topic.back_to({p: at for p, at in told.items() if self._topic.positions[p] != at})
+        self._told = dict(told)
 
     def __iter__(self) -> Iterator[Batch]:
         while self.ended is None:

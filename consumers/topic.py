@@ -113,8 +113,12 @@ class GrantTopic:
         first: dict[int, int] = {}
         for message in messages:
             first.setdefault(message.partition() or 0, message.offset() or 0)
+        self.back_to(first)
+
+    def back_to(self, positions: Mapping[int, int]) -> None:
+        """Read on from positions that were passed."""
         try:
-            for partition, offset in first.items():
+            for partition, offset in positions.items():
                 self._consumer.seek(TopicPartition(self._topic, partition, offset))
                 self.positions[partition] = offset
                 self._ended.discard(partition)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from consumers.events import Batch, Tombstone, ViewEvent
-from consumers.values import json_text
+from consumers.sinks.files.columns import RELEASED_AT, UNFIT, of_batch, of_values
 from consumers.view import Column, Kind, View
 from schemas.change_event import Op
 from schemas.errors import PermanentError
@@ -31,8 +31,6 @@ _TYPES: dict[Kind, pa.DataType] = {
 }
 _MOST_DIGITS = 38
 """Of a decimal that DuckDB and Spark read; longer ones are exact text."""
-_UNFIT = (ValueError, TypeError, ArithmeticError)
-"""What Arrow raises for a value that its column cannot hold; its own errors are subclasses of the first two."""
 
 
 class FeedNames(NamedTuple):
@@ -58,7 +56,7 @@ class Feed:
     def __init__(self, view: View) -> None:
         self._view = view
         self.names = feed_names(view)
-        types: list[pa.DataType] = [pa.string(), pa.timestamp("ms", tz="UTC"), pa.int32(), pa.int64()]
+        types: list[pa.DataType] = [pa.string(), RELEASED_AT, pa.int32(), pa.int64()]
         own = [
             _field(name, of, kind)
             for name, of, kind in zip(self.names, types, ("text", "timestamp", "int", "long"), strict=True)
@@ -73,6 +71,9 @@ class Feed:
 
         A delete has its key alone. A tombstone is a delete without a time, unless the delete itself stands in the batch.
         """
+        by_columns = of_batch(batch, self._columns)
+        if by_columns is not None:
+            return pa.record_batch(by_columns[0], schema=self.schema), by_columns[1]
         records = _without_repeats(batch)
         ops = [Op.DELETE if isinstance(r, Tombstone) else r.op for r in records]
         keys = [r.key for r in records]
@@ -80,7 +81,7 @@ class Feed:
         times = [None if isinstance(r, Tombstone) else r.released_at for r in records]
         made = [
             pa.array(ops, pa.string()),
-            pa.array(times, pa.timestamp("ms", tz="UTC")),
+            pa.array(times, RELEASED_AT),
             pa.array([r.place.partition for r in records], pa.int32()),
             pa.array([r.place.offset for r in records], pa.int64()),
         ]
@@ -91,8 +92,8 @@ class Feed:
 
     def _column(self, column: Column, of: pa.DataType, values: list[Any], records: Sequence[Any]) -> pa.Array[Any]:
         try:
-            made = _array(column.kind, of, values)
-        except _UNFIT:
+            made = of_values(column.kind, of, values)
+        except UNFIT:
             raise self._unfit(column, of, values, records) from None
         if column.key and made.null_count:
             raise PermanentError(
@@ -139,21 +140,10 @@ def _of_field(field: str, rows: Sequence[Any]) -> list[Any]:
         return [None if row is None else row.get(field) for row in rows]
 
 
-def _array(kind: Kind, of: pa.DataType, values: list[Any]) -> pa.Array[Any]:
-    if kind == "json":
-        values = [None if v is None else json_text(v) for v in values]
-    try:
-        return pa.array(values, of)
-    except pa.ArrowTypeError:
-        if of != pa.string():
-            raise
-        return pa.array([None if v is None else str(v) for v in values], of)  # a UUID, or a decimal too long for Arrow
-
-
 def _fits(kind: Kind, of: pa.DataType, value: Any) -> bool:
     try:
-        _array(kind, of, [value])
-    except _UNFIT:
+        of_values(kind, of, [value])
+    except UNFIT:
         return False
     return True
 

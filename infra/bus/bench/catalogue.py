@@ -31,6 +31,7 @@ from infra.bus.bench import (
     snapshot,
     soak,
 )
+from infra.bus.bench.delivery_parquet import parquet_columns_store, parquet_store
 from infra.bus.bench.delivery_postgresql import postgresql_store
 from infra.bus.throwaway import throwaway_cluster
 from infra.bus.throwaway_postgres import postgres_server
@@ -131,7 +132,11 @@ def bench_delivery(bench: Bench) -> dict[str, Any]:
     return {"stores": found, "events": events, "rounds": rounds}
 
 
-DELIVERY_STORES: tuple[Callable[[], AbstractContextManager[delivery.Store]], ...] = (postgresql_store,)
+DELIVERY_STORES: tuple[Callable[[], AbstractContextManager[delivery.Store]], ...] = (
+    postgresql_store,
+    parquet_store,
+    parquet_columns_store,
+)
 """What deliveries are measured into; each starts what it needs and ends it."""
 
 

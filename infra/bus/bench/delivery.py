@@ -22,6 +22,7 @@ from typing import Any, Protocol
 from consumers.catalogue import sink_for
 from consumers.events import Batch
 from consumers.grant_reader import GrantReader
+from consumers.sink import Tended
 from consumers.view import View
 from infra.bus.bench import load
 from infra.bus.demo.flow import exchange, wait_exchanged
@@ -43,6 +44,8 @@ class Store(Protocol):
     """Something a grant is delivered into, and its bare loop."""
 
     name: str
+    options: Sequence[str]
+    """What `bus deliver` is told besides grant and sink."""
 
     def fresh(self) -> str:
         """An empty place; its address as a sink."""
@@ -131,20 +134,25 @@ def _sink_pace(feed: Feed, store: Store) -> float:
         began = time.perf_counter()
         for batch in feed.batches:
             sink.write(batch)
+            if isinstance(sink, Tended):
+                sink.tend()
+        if isinstance(sink, Tended):
+            sink.tend(ending=True)
         return feed.events / (time.perf_counter() - began)
 
 
 def _deliverer_pace(settings: Settings, feed: Feed, store: Store, folder: Path) -> float:
     """From the first batch that is durable to the last, so that starting a process is not counted."""
     address, deadline = store.fresh(), time.monotonic() + _LIMIT_S
-    arguments = ["deliver", "--grant", feed.grant, "--sink", address]
+    arguments = ["deliver", "--grant", feed.grant, "--sink", address, *store.options]
     first: tuple[float, int] | None = None
-    held = 0
+    held, over = 0, False
     with (
         store.watch(address) as asked,
         process(settings, "infra.bus.main", arguments, folder / "delivery.log") as child,
     ):
-        while time.monotonic() < deadline and child.poll() is None:
+        while time.monotonic() < deadline and not over:
+            over = child.poll() is not None
             held, now = asked(), time.perf_counter()
             if first is None and held > 0:
                 first = (now, held)

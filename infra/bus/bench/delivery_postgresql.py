@@ -25,6 +25,7 @@ class PostgresqlStore:
     """See `infra.bus.bench.delivery.Store`. Every place is a database."""
 
     name = "postgresql"
+    options = ()
 
     def __init__(self, server: PostgresServer) -> None:
         self._server = server
