@@ -111,7 +111,7 @@ def build(model: type[M], data: Any, where: str) -> M:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        _raise(error, where)
+        _raise(error, where, _known(model, error))
 
 
 def half_width(text: str) -> str:
@@ -135,10 +135,19 @@ def full_width_hint(text: str) -> Text | None:
     )
 
 
-def _raise(error: ValidationError, where: str) -> NoReturn:
+def _known(model: type[BaseModel], error: ValidationError) -> Text | None:
+    """The keys there are, if the first wrong place is an unknown one among the outermost."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    if first["type"] != "extra_forbidden" or len(first["loc"]) != 1:
+        return None
+    keys = ", ".join(field.alias or name for name, field in model.model_fields.items())
+    return Text(f"There are: {keys}.", f"可用的键: {keys}。")
+
+
+def _raise(error: ValidationError, where: str, known: Text | None = None) -> NoReturn:
     (steps, words), more = first_wrong(error), error.error_count() - 1
     place = ".".join(steps)
-    hint = full_width_hint(place + words.en)
+    hint = full_width_hint(place + words.en) or known
     if hint is None and more:
         hint = Text(f"({more} more wrong places.)", f"(另有 {more} 处错误。)")
     raise ConfigError(
