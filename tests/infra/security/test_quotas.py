@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import KafkaError, KafkaException, Producer
 from pydantic import SecretStr
 
 from infra.cluster.quotas import client_properties
@@ -43,11 +43,15 @@ class Writer:
         """What became of so many records: None, or an error's name."""
         self._errors.clear()
         for _ in range(times):
-            self._producer.produce(
-                self._topic, bytes(size), b"key", on_delivery=lambda e, _: self._errors.append(e.name() if e else None)
-            )
+            try:
+                self._producer.produce(self._topic, bytes(size), b"key", on_delivery=self._landed)
+            except KafkaException as error:  # metadata have told it already
+                self._errors.append(error.args[0].name())
             self._producer.flush(30)
         return set(self._errors)
+
+    def _landed(self, error: KafkaError | None, message: Any) -> None:
+        self._errors.append(error.name() if error else None)
 
     def _slowed(self, event: Any) -> None:
         self.slowed_ms += round(event.throttle_time * 1000)
