@@ -71,16 +71,15 @@ def test_kill_9_in_mid_flow_loses_nothing_and_repeats_nothing(cluster: Cluster, 
     url, folder = f"parquet:{tmp_path}?roll_mb=0.05&roll_s=1", current(tmp_path / table_name(feed.grant_id))
     deliver(feed.settings, feed.grant_id, url, until="caught_up")
     load, killed_at = Load(feed, seed=7), []
-    load.start()
-    for _ in range(KILLS):
-        before = held_events(folder)
-        child = start(feed, url)
-        try:
-            killed_at.append(wait_until_more(folder, before, child))
-        finally:
-            os.kill(child.pid, signal.SIGKILL)
-            child.wait()
-    load.join()
+    with load:
+        for _ in range(KILLS):
+            before = held_events(folder)
+            child = start(feed, url)
+            try:
+                killed_at.append(wait_until_more(folder, before, child))
+            finally:
+                os.kill(child.pid, signal.SIGKILL)
+                child.wait()
     report = deliver(feed.settings, feed.grant_id, url, until="caught_up")
     assert load.failed is None
     assert killed_at == sorted(set(killed_at)), "every kill came after more had been delivered"

@@ -29,13 +29,15 @@ TRANSACTIONS = 200
 CHILD = """
 import sys
 from infra.runtime.settings import Settings
+from consumers import ahead
 from consumers.deliver import deliver
+ahead.BULK = 1  # so that a batch is ahead whenever there is one
 deliver(Settings(), sys.argv[1], sys.argv[2])
 """
 
 
 class Load(threading.Thread):
-    """Sends transactions of creates, updates and deletes until all are sent, and keeps the model they come to."""
+    """Sends transactions of creates, updates and deletes, and keeps the model they come to: so many, and on until `enough`."""
 
     def __init__(self, feed: GrantFeed, seed: int, transactions: int = TRANSACTIONS) -> None:
         super().__init__()
@@ -44,15 +46,28 @@ class Load(threading.Thread):
         self.model: dict[str, int] = {}
         self.sent = 0
         self.failed: BaseException | None = None
+        self.enough = threading.Event()
+        self.enough.set()
 
     def run(self) -> None:
         try:
-            for _ in range(self.transactions):
+            done = 0
+            while done < self.transactions or not self.enough.is_set():
+                done += 1
                 self.feed.send([self._event() for _ in range(40)])
                 time.sleep(0.01)  # a load has a rate; nothing waits for this
         except BaseException as error:
             self.failed = error
             raise
+
+    def __enter__(self) -> None:
+        """It does not end before the block does, however slow the machine is."""
+        self.enough.clear()
+        self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.enough.set()
+        self.join()
 
     def _event(self) -> tuple[str, str, dict[str, Any] | None]:
         key, self.sent = f"k{self.dice.randrange(400)}", self.sent + 1
@@ -95,16 +110,15 @@ def test_kill_9_in_mid_flow_loses_nothing_and_repeats_nothing(
     feed.open()
     deliver(feed.settings, feed.grant_id, url, until="caught_up")
     load, killed_at = Load(feed, seed=7), []
-    load.start()
-    for _ in range(KILLS):
-        before = held(ask)
-        child = start(feed, url)
-        try:
-            killed_at.append(wait_until_more(ask, before, child))
-        finally:
-            os.kill(child.pid, signal.SIGKILL)
-            child.wait()
-    load.join()
+    with load:
+        for _ in range(KILLS):
+            before = held(ask)
+            child = start(feed, url)
+            try:
+                killed_at.append(wait_until_more(ask, before, child))
+            finally:
+                os.kill(child.pid, signal.SIGKILL)
+                child.wait()
     report = deliver(feed.settings, feed.grant_id, url, until="caught_up")
     rows = dict(ask(f'SELECT id, amount FROM "{table_name(feed.grant_id)}"'))
     assert load.failed is None
