@@ -31,7 +31,7 @@ _ROLL_MB = 16
 class ParquetStore:
     """See `infra.bus.bench.delivery.Store`. Every place is a folder."""
 
-    options = ("--until", "caught-up")
+    options: tuple[str, ...] = ("--until", "caught-up")
     """The files sink finishes its last file when the delivery ends."""
 
     def __init__(self, root: Path, *, columns_ready: bool) -> None:
