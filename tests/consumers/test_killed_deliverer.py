@@ -30,7 +30,9 @@ PATIENCE_S = 120
 CHILD = """
 import sys
 from infra.runtime.settings import Settings
+from consumers import ahead
 from consumers.deliver import deliver
+ahead.BULK = 1  # so that a batch is ahead whenever there is one
 deliver(Settings(), sys.argv[1], sys.argv[2])
 """
 

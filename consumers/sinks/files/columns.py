@@ -41,8 +41,7 @@ def of_batch(batch: Batch, columns: Sequence[tuple[Column, pa.DataType]]) -> tup
         return None
     events: Any = records.events
     key, after = _members(events.column("key")), _members(events.column("after"))
-    op: Any = events.column("op").cast(pa.string())
-    gone: Any = pc.equal(op, Op.DELETE.value)
+    op, gone = _ops(events)
     if pc.any(pc.and_(gone, events.column("after").is_valid())).as_py():
         return None  # a delete is written with its key alone
     its = records.is_event
@@ -71,6 +70,12 @@ def _of_column(kind: Kind, of: pa.DataType, column: Any) -> Any:
     return of_values(kind, of, values(column))
 
 
+def _ops(events: Any) -> tuple[Any, Any]:
+    """The operation of each event, and whether it is a delete."""
+    op: Any = events.column("op").cast(pa.string())
+    return op, pc.equal(op, pa.scalar(Op.DELETE.value))
+
+
 def _members(column: Any) -> dict[str, Any]:
     """The members of a record by name, null where it is null."""
     return dict(zip([f.name for f in column.type], column.flatten(), strict=True))
@@ -85,5 +90,5 @@ def _repeated(records: ColumnRecords) -> bool:
     if of_event[0] < 0 or any(place - 1 in records.tombstones for place in places):
         return False
     before: Any = records.events.take(pa.array(of_event))
-    deletes = bool(pc.all(pc.equal(before.column("op").cast(pa.string()), Op.DELETE.value)).as_py())
+    deletes: bool = pc.all(_ops(before)[1]).as_py()
     return deletes and values(before.column("key")) == [records.tombstones[place].key for place in places]

@@ -44,7 +44,7 @@ class Store(Protocol):
     """Something a grant is delivered into, and its bare loop."""
 
     name: str
-    options: Sequence[str]
+    options: tuple[str, ...]
     """What `bus deliver` is told besides grant and sink."""
 
     def fresh(self) -> str:

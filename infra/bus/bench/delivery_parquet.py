@@ -4,7 +4,7 @@ Both loops write what the bus's files hold: the released fields, operation, time
 until it is on the disk. They differ in what lies ready:
   parquet                  rows, one dict for each event, which pyarrow makes into columns as a program would that has rows
   parquet, columns ready   Arrow record batches, so that nothing is left to do but to write the file
-The bus's part of it is the same in both: the files sink, with a file for each 16 MB of rows, all of them finished at the end.
+The bus's part of it is the same in both: the files sink, with a file for each 5 MB of rows, all of them finished at the end.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from consumers.sinks.files import manifest
 from consumers.sinks.files.feed import Feed
 from consumers.view import View
 
-_ROLL_MB = 16
-"""A usual file has four times that; several files show a pace in a shorter run."""
+_ROLL_MB = 5
+"""A usual file has 64; a pace shows only between the first file and the last."""
 
 
 class ParquetStore:
     """See `infra.bus.bench.delivery.Store`. Every place is a folder."""
 
-    options = ("--until", "caught-up")
+    options: tuple[str, ...] = ("--until", "caught-up")
     """The files sink finishes its last file when the delivery ends."""
 
     def __init__(self, root: Path, *, columns_ready: bool) -> None:

@@ -25,7 +25,7 @@ class PostgresqlStore:
     """See `infra.bus.bench.delivery.Store`. Every place is a database."""
 
     name = "postgresql"
-    options = ()
+    options: tuple[str, ...] = ()
 
     def __init__(self, server: PostgresServer) -> None:
         self._server = server
