@@ -143,6 +143,7 @@ class Pass:
         exchange = self._exchange
         rules = exchange.tools.book.rules(exchange.policy.state, resource_of(self._place.topic))
         lanes, _ = exchange.writable(rules, exchange.tools.now_ms())
+        exchange.same_topics(self._place, self._standing, lanes)
         return Basis(
             self.at, rules, [v for v in self._standing.pending(lanes) if v.grant.opened in self._grants], frozenset()
         )

@@ -167,6 +167,8 @@ class Replayer:
         than a mark can name."""
         exchange = self._exchange
         rules = exchange.tools.book.rules(exchange.policy.state, resource_of(place.topic))
+        if standing.compared != exchange.tools.topics.news and standing.next > standing.begin:
+            exchange.same_topics(place, standing, exchange.writable(rules, exchange.tools.now_ms())[0])
         pending = standing.pending(rules.lanes) if standing.next > standing.begin else []
         if not pending:
             return frozenset(w.grant.opened for w in rules.withheld), frozenset()
