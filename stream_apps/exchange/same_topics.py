@@ -32,7 +32,9 @@ def remade(mark: Mark, lanes: Sequence[Lane], ids: Mapping[str, str]) -> frozens
     signs = mark.signs
     if signs is None:
         return frozenset()
-    return frozenset(o for o, topic_id in _live(mark, lanes, ids).items() if topic_id and sign(o, topic_id) not in signs)
+    return frozenset(
+        o for o, topic_id in _live(mark, lanes, ids).items() if topic_id and sign(o, topic_id) not in signs
+    )
 
 
 def signed(mark: Mark, lanes: Sequence[Lane], ids: Mapping[str, str]) -> frozenset[str]:

@@ -12,6 +12,7 @@ from schemas.ids import grant_topic
 from stream_apps.exchange.marks import MAX_GAPS, MAX_OFF, MAX_SIGNS, Mark, Replaying, read_mark
 from stream_apps.exchange.outbox import Aborted
 from stream_apps.exchange.same_topics import sign
+from stream_apps.exchange.topics import KnownTopics
 from tests.conftest import Cluster
 from tests.kit.exchange_lab import Lab, row, worker
 from tests.stream_apps.exchange.test_backfill import Scene
@@ -122,6 +123,25 @@ def test_signs_fit_into_a_mark_with_all_else_and_too_many_are_left_out() -> None
     assert len(mark.text()) < 4096
     assert read_mark(mark.text()) == mark
     assert read_mark(Mark(signs=signs).text()).signs is None
+
+
+@pytest.mark.parametrize("others", [0, 30], ids=["asked for by name", "found in a list"])
+def test_a_topic_made_anew_has_another_id_once_it_is_looked_for_again(
+    cluster: Cluster, unique: str, others: int
+) -> None:
+    client, wanted = admin(cluster.settings), of_grant(f"{unique}.g", 1, 1)
+    names, known, found = [wanted.name, *(f"{unique}.none.{n}" for n in range(others))], KnownTopics(client), []
+    for _ in range(2):
+        create(client, [wanted], partition_counts(client))
+        assert wanted.name not in known.unusable(names)
+        found.append(known.ids(names))
+        news = known.news
+        assert (known.ids(names), known.news) == (found[-1], news)
+        delete(client, [wanted.name])
+        known.forget()
+        assert known.news > news
+    assert found[0].keys() == found[1].keys() == {wanted.name}
+    assert found[0] != found[1]
 
 
 def test_a_real_topic_made_anew_between_two_workers_is_given_the_history(
