@@ -11,10 +11,15 @@ from __future__ import annotations
 import hashlib
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 
+from stream_apps.exchange import telemetry
 from stream_apps.exchange.marks import Mark
+from stream_apps.exchange.standing import Standing
+from stream_apps.exchange.tools import Topics
 from stream_apps.exchange.views import Lane
+from stream_apps.transport.unit import Place
 
 _BYTES = 3
 """With 200 grants, one topic made anew in 80,000 is taken for the old one."""
@@ -26,22 +31,35 @@ def sign(opened: int, topic_id: str) -> str:
     return urlsafe_b64encode(hashlib.sha256(f"{opened}:{topic_id}".encode()).digest()[:_BYTES]).decode()
 
 
-def remade(mark: Mark, lanes: Sequence[Lane], ids: Mapping[str, str]) -> frozenset[int]:
-    """Opening epochs of the grants that are live by the mark, but not in the topics that now have their names. A topic whose
-    id is not known is not judged, nor is anything by a mark without signs."""
-    signs = mark.signs
-    if signs is None:
-        return frozenset()
-    return frozenset(
-        o for o, topic_id in _live(mark, lanes, ids).items() if topic_id and sign(o, topic_id) not in signs
-    )
+def compare(place: Place, standing: Standing, lanes: Sequence[Lane], topics: Topics) -> None:
+    """Note those grants as `off` that are live by the mark, but not in the topics that now have their names. `lanes`: all that
+    can be written.
+
+    Under the lock, before anything is judged for them. Costs nothing while nothing new is known of topics. A topic whose id
+    the cluster does not tell is not judged, nor is anything by a mark without signs. TransientError.
+    """
+    if standing.compared == topics.news or standing.next <= standing.begin:
+        return
+    ids, mark = topics.ids([v.grant.topic for v in lanes]), standing.mark
+    if mark.signs is not None:
+        live = _live(mark, lanes, ids)
+        lacking = frozenset(o for o, topic_id in live.items() if topic_id and sign(o, topic_id) not in mark.signs)
+        if lacking:
+            telemetry.topics_made_anew(place, len(lacking))
+            standing.mark = replace(mark, off=mark.off | lacking)
+    if len(ids) == len(lanes):
+        standing.compared = topics.news
 
 
-def signed(mark: Mark, lanes: Sequence[Lane], ids: Mapping[str, str]) -> frozenset[str]:
-    """The signs of all that is live by the mark. Where an id is not known, those before are kept."""
+def signed(standing: Standing, mark: Mark, lanes: Sequence[Lane], topics: Topics) -> Mark:
+    """The mark with the signs of all that is live by it, but not before those it had were compared. Where an id is not known,
+    the former signs are kept. TransientError."""
+    ids = topics.ids([v.grant.topic for v in lanes])
+    if standing.compared != topics.news and standing.next > standing.begin:
+        return mark
     live = _live(mark, lanes, ids)
     kept = frozenset[str]() if all(live.values()) else mark.signs or frozenset()
-    return kept | {sign(opened, topic_id) for opened, topic_id in live.items() if topic_id}
+    return replace(mark, signs=kept | {sign(opened, topic_id) for opened, topic_id in live.items() if topic_id})
 
 
 def _live(mark: Mark, lanes: Sequence[Lane], ids: Mapping[str, str]) -> dict[int, str]:

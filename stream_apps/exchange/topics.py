@@ -66,7 +66,10 @@ class KnownTopics:
         news = unknown - self._complained
         if unknown and (news or time.monotonic() - self._looked > _AGAIN_S):
             few = len(unknown) <= _FEW
-            self._learn(self._described(unknown) if few else self._listed())
+            found = self._described(unknown) if few else self._listed()
+            if not few:
+                self._known = {t: i for t, i in self._known.items() if t in found}
+            self._learn(found)
             self._looked = time.monotonic()
             unknown -= self._known.keys()
         self._complained = unknown

@@ -31,7 +31,7 @@ from stream_apps.exchange.judge import Judged
 from stream_apps.exchange.marks import Mark, read_mark
 from stream_apps.exchange.outage import found, reached, reading_on
 from stream_apps.exchange.outbox import Aborted, Output
-from stream_apps.exchange.same_topics import remade, signed
+from stream_apps.exchange.same_topics import compare, signed
 from stream_apps.exchange.standing import Standing
 from stream_apps.exchange.tools import Policy, Tools
 from stream_apps.exchange.views import Lane, Rules
@@ -204,7 +204,7 @@ class Exchange:
                 place, standing, standing.settled(state.epoch), at_ms // 1000, self.tools.outage_s
             )
             writable, withheld = self.writable(rules, at_ms)
-            self.same_topics(place, standing, writable)
+            compare(place, standing, writable, self.tools.topics)
             apart = standing.apart(writable)
             withheld |= apart
             lanes = [v for v in writable if v.grant.opened not in apart] if apart else writable
@@ -227,28 +227,6 @@ class Exchange:
         withheld |= {v.grant.opened: NOT_STARTED for v in rules.lanes if v.starts_ms > at_ms}
         withheld |= {v.grant.opened: gone[v.grant.topic] for v in rules.lanes if v.grant.topic in gone}
         return [v for v in rules.lanes if v.grant.opened not in withheld], withheld
-
-    def same_topics(self, place: Place, standing: Standing, lanes: Sequence[Lane]) -> None:
-        """Grants whose topics were made anew since the mark was written lack the history, and get it again. Under the lock,
-        before anything is judged for them; costs nothing while nothing new is known of topics. TransientError."""
-        topics = self.tools.topics
-        if standing.compared == topics.news or standing.next <= standing.begin:
-            return
-        ids = topics.ids([v.grant.topic for v in lanes])
-        lacking = remade(standing.mark, lanes, ids)
-        if lacking:
-            telemetry.topics_made_anew(place, len(lacking))
-            standing.mark = replace(standing.mark, off=standing.mark.off | lacking)
-        if len(ids) == len(lanes):
-            standing.compared = topics.news
-
-    def _signed(self, place: Place, mark: Mark, rules: Rules) -> Mark:
-        """The mark with the signs of what is live by it; not before those it had were looked at."""
-        standing, topics = self.owned[place], self.tools.topics
-        ids = topics.ids([v.grant.topic for v in rules.lanes])
-        if standing.compared != topics.news and standing.next > standing.begin:
-            return mark
-        return replace(mark, signs=signed(mark, rules.lanes, ids))
 
     def work(
         self,
@@ -275,7 +253,8 @@ class Exchange:
         )
         grants = [v.grant for v in rules.lanes] + [w.grant for w in rules.withheld]
         names = {g.opened: g.grant.id for g in grants}
-        mark = self._signed(place, replace(mark, off=mark.off | missed).with_gaps(result.gaps), rules)
+        mark = replace(mark, off=mark.off | missed).with_gaps(result.gaps)
+        mark = signed(self.owned[place], mark, rules.lanes, self.tools.topics)
         named = {names[o]: why for o, why in withheld.items()}
         return Work(place, result, outputs, mark, named, stretch(place, bounds, epoch, at_ms, named, history))
 

@@ -57,7 +57,7 @@ class OwnCluster:
 
 @contextmanager
 def own_cluster(home: Path, parties: Sequence[str], repository: str | None = None) -> Iterator[OwnCluster]:
-    """A cluster of one broker, running and ready; gone at the end. Three brokers: see README.md, `--brokers`."""
+    """A cluster of one broker, running and ready; gone at the end."""
     ports = choose(None, None, None)
     installed = ensure(read_lock(), default_cache(), repository, Silent())
     java = environment()
