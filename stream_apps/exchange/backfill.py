@@ -27,6 +27,7 @@ from stream_apps.exchange.ahead import MAX_AGE_MS, Basis, Judgement
 from stream_apps.exchange.evidence import written
 from stream_apps.exchange.gaps import GapWatch
 from stream_apps.exchange.marks import Replaying
+from stream_apps.exchange.same_topics import compare
 from stream_apps.exchange.standing import Standing, after_replay
 from stream_apps.exchange.worker import Exchange, Work
 from stream_apps.transport.unit import Place
@@ -143,6 +144,7 @@ class Pass:
         exchange = self._exchange
         rules = exchange.tools.book.rules(exchange.policy.state, resource_of(self._place.topic))
         lanes, _ = exchange.writable(rules, exchange.tools.now_ms())
+        compare(self._place, self._standing, lanes, exchange.tools.topics)
         return Basis(
             self.at, rules, [v for v in self._standing.pending(lanes) if v.grant.opened in self._grants], frozenset()
         )

@@ -9,6 +9,7 @@ s       since when all that is still unread was written, in seconds since 1970 U
 lost    grants opened up to this epoch have lost track of their rows, and get nothing any more
 gaps    keyed hashes of keys whose last event could not be processed for every view. More than 64 at once become "*": any
         key may be one. "*" is never cleared: from then on this partition emits every update, also unchanged ones
+signs   of the grants that are live here and their topics (`same_topics`); absent if not known, or if there are too many
 retried epoch of the last order to judge dead letters again that was carried out here
 """
 
@@ -21,6 +22,7 @@ from dataclasses import dataclass, replace
 ANY = "*"
 MAX_GAPS = 64
 MAX_OFF = 100
+MAX_SIGNS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class Mark:
     """0: not known."""
     lost: int = -1
     retried: int = -1
+    signs: frozenset[str] | None = None
 
     def text(self) -> str:
         """Compact JSON, well below the broker's 4,096 bytes. What does not fit is widened, never forgotten: too many gaps
@@ -64,6 +67,8 @@ class Mark:
             out["gaps"] = [ANY] if ANY in self.gaps or len(self.gaps) > MAX_GAPS else sorted(self.gaps)
         if self.retried >= 0:
             out["retried"] = self.retried
+        if self.signs is not None and len(self.signs) <= MAX_SIGNS:
+            out["signs"] = "".join(sorted(self.signs))
         return json.dumps(out, separators=(",", ":"))
 
     def with_gaps(self, gaps: Collection[str]) -> Mark:
@@ -87,6 +92,12 @@ def read_mark(text: str) -> Mark:
             int(said.get("s", 0)),
             int(said.get("lost", -1)),
             int(said.get("retried", -1)),
+            _signs(said.get("signs")),
         )
     except (ValueError, TypeError, KeyError, AttributeError):
         return unknown
+
+
+def _signs(text: str | None) -> frozenset[str] | None:
+    """Four characters each."""
+    return None if text is None else frozenset(text[i : i + 4] for i in range(0, len(text), 4))

@@ -20,6 +20,7 @@ from stream_apps.exchange.history import History
 from stream_apps.exchange.idle import Idle
 from stream_apps.exchange.marks import MAX_OFF, Replaying
 from stream_apps.exchange.outbox import Aborted
+from stream_apps.exchange.same_topics import compare
 from stream_apps.exchange.standing import Standing
 from stream_apps.exchange.worker import Exchange
 from stream_apps.transport.unit import Place
@@ -167,6 +168,9 @@ class Replayer:
         than a mark can name."""
         exchange = self._exchange
         rules = exchange.tools.book.rules(exchange.policy.state, resource_of(place.topic))
+        if standing.compared != exchange.tools.topics.news and standing.next > standing.begin:
+            lanes, _ = exchange.writable(rules, exchange.tools.now_ms())
+            compare(place, standing, lanes, exchange.tools.topics)
         pending = standing.pending(rules.lanes) if standing.next > standing.begin else []
         if not pending:
             return frozenset(w.grant.opened for w in rules.withheld), frozenset()

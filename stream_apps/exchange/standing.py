@@ -25,6 +25,8 @@ class Standing:
     history_retry_at: float = 0.0
     """No pass over its history before this moment, after so many that failed in a row."""
     history_failures: int = 0
+    compared: int = -1
+    """`Topics.news` when the grants' topics were last held against the mark."""
 
     def pending(self, lanes: Sequence[Lane]) -> list[Lane]:
         """Those grants that must first be given the partition's history; live units leave them out until then."""

@@ -205,6 +205,11 @@ def lost_track(place: Place, seconds: int) -> None:
     _log.error("lost_track", topic=place.topic, partition=place.partition, age_s=seconds)
 
 
+def topics_made_anew(place: Place, grants: int) -> None:
+    """The topics of so many grants were deleted and created again since the partition's last commit: they get the history again."""
+    _log.warning("topics_made_anew", topic=place.topic, partition=place.partition, count=grants)
+
+
 def history_waits(error: BaseException, seconds: float) -> None:
     """A pass over a partition's history was given up; another goes on where its last commit was."""
     _log.warning("history_waits", error=error, wait_s=seconds)

@@ -36,7 +36,12 @@ class KnownTopics:
 
     def __init__(self, client: AdminClient) -> None:
         self._client = client
-        self._known: frozenset[str] = frozenset()
+        self._known: dict[str, str] = {}
+        """By name, their ids; "" of one that was only found in a list."""
+        self._unidentified = float("-inf")
+        """When an id was last asked for in vain."""
+        self.news = 0
+        """Grows whenever something else may be known than before."""
         self._looked = float("-inf")
         self._complained: frozenset[str] = frozenset()
         self._refusals: dict[str, _Refusal] = {}
@@ -57,40 +62,60 @@ class KnownTopics:
 
     def _missing(self, topics: frozenset[str]) -> frozenset[str]:
         """A known topic costs nothing; the absent are looked for again every 2 s."""
-        unknown = topics - self._known
+        unknown = topics - self._known.keys()
         news = unknown - self._complained
         if unknown and (news or time.monotonic() - self._looked > _AGAIN_S):
             few = len(unknown) <= _FEW
-            self._known = self._known | self._described(unknown) if few else self._listed()
+            found = self._described(unknown) if few else self._listed()
+            if not few:
+                self._known = {t: i for t, i in self._known.items() if t in found}
+            self._learn(found)
             self._looked = time.monotonic()
-            unknown -= self._known
+            unknown -= self._known.keys()
         self._complained = unknown
         return unknown
 
+    def ids(self, topics: Iterable[str]) -> dict[str, str]:
+        """The ids of topics that are there, as far as the cluster tells them: one deleted and created again has another."""
+        asked = [t for t in topics if t in self._known]
+        nameless = frozenset(t for t in asked if not self._known[t])
+        if nameless and time.monotonic() - self._unidentified > _AGAIN_S:
+            self._learn(self._described(nameless))
+            if not all(self._known[t] for t in nameless):
+                self._unidentified = time.monotonic()
+        return {t: found for t in asked if (found := self._known[t])}
+
+    def _learn(self, found: Mapping[str, str]) -> None:
+        """What is there, and more of it than before if an id was not known."""
+        more = {t: i for t, i in found.items() if i or t not in self._known}
+        if more.items() - self._known.items():
+            self._known |= more
+            self.news += 1
+
     def forget(self) -> None:
         """Something that was written was refused: look again before the next write."""
-        self._known = frozenset()
+        self._known = {}
+        self.news += 1
         self._complained = frozenset()
 
-    def _listed(self) -> frozenset[str]:
+    def _listed(self) -> dict[str, str]:
         try:
-            return frozenset(self._client.list_topics(timeout=_TIMEOUT_S).topics)
+            return dict.fromkeys(self._client.list_topics(timeout=_TIMEOUT_S).topics, "")
         except KafkaException as error:
             raise _silent() from error
 
-    def _described(self, topics: frozenset[str]) -> frozenset[str]:
+    def _described(self, topics: frozenset[str]) -> dict[str, str]:
         """Those of a few topics that are there: a new grant's topic is no reason to list five thousand others. The question
         goes to one broker; if that has just died, another that lives can still list them all."""
         answers = self._client.describe_topics(TopicCollection(sorted(topics)), request_timeout=_FEW_TIMEOUT_S)
-        out = set()
+        out = {}
         for name, answer in answers.items():
             try:
-                answer.result()
-                out.add(name)
+                out[name] = str(answer.result().topic_id)
             except KafkaException as error:
                 if error.args[0].code() not in _NOT_THERE:
                     return self._listed()
-        return frozenset(out)
+        return out
 
 
 def _silent() -> TransientError:

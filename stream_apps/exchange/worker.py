@@ -31,6 +31,7 @@ from stream_apps.exchange.judge import Judged
 from stream_apps.exchange.marks import Mark, read_mark
 from stream_apps.exchange.outage import found, reached, reading_on
 from stream_apps.exchange.outbox import Aborted, Output
+from stream_apps.exchange.same_topics import compare, signed
 from stream_apps.exchange.standing import Standing
 from stream_apps.exchange.tools import Policy, Tools
 from stream_apps.exchange.views import Lane, Rules
@@ -203,6 +204,7 @@ class Exchange:
                 place, standing, standing.settled(state.epoch), at_ms // 1000, self.tools.outage_s
             )
             writable, withheld = self.writable(rules, at_ms)
+            compare(place, standing, writable, self.tools.topics)
             apart = standing.apart(writable)
             withheld |= apart
             lanes = [v for v in writable if v.grant.opened not in apart] if apart else writable
@@ -252,6 +254,7 @@ class Exchange:
         grants = [v.grant for v in rules.lanes] + [w.grant for w in rules.withheld]
         names = {g.opened: g.grant.id for g in grants}
         mark = replace(mark, off=mark.off | missed).with_gaps(result.gaps)
+        mark = signed(self.owned[place], mark, rules.lanes, self.tools.topics)
         named = {names[o]: why for o, why in withheld.items()}
         return Work(place, result, outputs, mark, named, stretch(place, bounds, epoch, at_ms, named, history))
 

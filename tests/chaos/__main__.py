@@ -31,7 +31,6 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--minutes", type=float, default=10.0, help="how long faults are inflicted")
     parser.add_argument("--seed", type=int, help="of load and faults; by default a new one, which is shown")
-    parser.add_argument("--brokers", type=int, choices=(1,), default=1, help="how many (README.md: three)")
     parser.add_argument("--fault", action="append", choices=sorted(FAULTS), help="only this one (may be repeated)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write ledger and faults there")
     parser.add_argument("--logs", type=Path, metavar="FOLDER", help="keep the processes' logs there")

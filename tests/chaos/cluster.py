@@ -57,11 +57,11 @@ class OwnCluster:
 
 @contextmanager
 def own_cluster(home: Path, parties: Sequence[str], repository: str | None = None) -> Iterator[OwnCluster]:
-    """A cluster of one broker, running and ready; gone at the end. Three brokers: see README.md, `--brokers`."""
+    """A cluster of one broker, running and ready; gone at the end."""
     ports = choose(None, None, None)
     installed = ensure(read_lock(), default_cache(), repository, Silent())
     java = environment()
-    kafka = broker.prepare(installed, home / "broker", ports)
+    kafka = broker.prepare(installed, home, ports)
     registry = schema_registry.prepare(installed, home / "registry", ports)
     with ExitStack() as stack:
         listeners = dict(zip(parties, _free_ports(len(parties)), strict=True))

@@ -82,9 +82,14 @@ def test_what_befalls_a_database_is_waited_for(run: Run, name: str) -> None:
 
 def test_a_constraint_no_row_can_meet_stops_its_delivery_which_says_so_and_goes_on_once_it_is_gone(run: Run) -> None:
     deliverer = run.lab.machines["deliver-taxes"]
-    before = len(deliverer.exits)
-    run.inflict([FAULTS["break constraint"](run.lab, Random(1))])
-    assert len(deliverer.exits) > before
+    before, fault = len(deliverer.exits), FAULTS["break constraint"](run.lab, Random(1))
+    run.inflicted(fault.name, fault.may_end)
+    fault.begin(run.lab)
+    try:
+        run.lab.until(lambda: len(deliverer.exits) > before, 60, "an event comes, and its delivery ends")
+    finally:
+        fault.end(run.lab)
+    run.inflict([])
     assert "SQLSTATE 23503" in deliverer.log.read_text()
     counted(run)
 

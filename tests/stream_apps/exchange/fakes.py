@@ -146,6 +146,12 @@ class FakeHistory:
 @dataclass
 class FakeTopics:
     gone: set[str] = field(default_factory=set)
+    anew: dict[str, str] = field(default_factory=dict)
+    """The ids of topics that were made anew."""
+    news: int = 0
+
+    def ids(self, topics: Sequence[str]) -> Mapping[str, str]:
+        return {t: self.anew.get(t, f"id of {t}") for t in topics if t not in self.gone}
 
     def unusable(self, topics: Sequence[str]) -> Mapping[str, str]:
         return dict.fromkeys(set(topics) & self.gone, "no_topic")
