@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Protocol
 
 from consumers.events import Batch
-from consumers.grant_reader import GrantEnd
+from consumers.grant_end import GrantEnd
 
 BULK = 1_000
 """Records of a batch from which on reading ahead pays. A reader that keeps up gets smaller ones: for it nothing changes."""

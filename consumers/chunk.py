@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from consumers.events import Batch, Row, Tombstone
-from consumers.grant_reader import GrantEnd
+from consumers.grant_end import GrantEnd
 from consumers.position import Position
 from consumers.received import Acknowledge, Event, GenerationStarted
 from schemas.change_event import Op

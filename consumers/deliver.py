@@ -18,7 +18,8 @@ from consumers.catalogue import shown, sink_for
 from consumers.column_records import by_op, released_at
 from consumers.control import GrantWatch
 from consumers.events import Batch
-from consumers.grant_reader import MAX_RECORDS, GrantEnd, GrantReader
+from consumers.grant_end import GrantEnd
+from consumers.grant_reader import MAX_RECORDS, GrantReader
 from consumers.pace import Pace
 from consumers.report import DeliveryReport, Tally
 from consumers.sink import RetryLater, Sink, Tended

@@ -14,7 +14,8 @@ from consumers import gaps
 from consumers.absence import AwayTooLong
 from consumers.chunk import Chunk, Chunks
 from consumers.control import GrantWatch
-from consumers.grant_reader import GrantEnd, GrantReader
+from consumers.grant_end import GrantEnd
+from consumers.grant_reader import GrantReader
 from consumers.kafka_errors import OutOfRange
 from consumers.position import Position
 from consumers.received import Acknowledge, Began, GenerationStarted

@@ -11,7 +11,7 @@ from consumers import gaps
 from consumers.acknowledged import Acknowledged
 from consumers.chunk import Chunk, Passed
 from consumers.feed import Feed, OnTrouble, Until
-from consumers.grant_reader import GrantEnd
+from consumers.grant_end import GrantEnd
 from consumers.ledger import Ledger
 from consumers.position import Position
 from consumers.received import Event, GenerationStarted, GrantEnded, Received

@@ -10,7 +10,7 @@ import pytest
 
 from consumers.ahead import BULK, ReadAhead
 from consumers.events import Batch, Place, Step, Tombstone
-from consumers.grant_reader import GrantEnd
+from consumers.grant_end import GrantEnd
 from schemas.errors import PermanentError, TransientError
 from schemas.text import Text
 
