@@ -43,7 +43,9 @@ def compare(place: Place, standing: Standing, lanes: Sequence[Lane], topics: Top
     ids, mark = topics.ids([v.grant.topic for v in lanes]), standing.mark
     if mark.signs is not None:
         live = _live(mark, lanes, ids)
-        lacking = frozenset(o for o, topic_id in live.items() if topic_id and sign(o, topic_id) not in mark.signs)
+        lacking = frozenset(
+            o for o, topic_id in live.items() if topic_id and not {sign(o, topic_id), sign(o, "")} & mark.signs
+        )
         if lacking:
             telemetry.topics_made_anew(place, len(lacking))
             standing.mark = replace(mark, off=mark.off | lacking)
@@ -52,14 +54,16 @@ def compare(place: Place, standing: Standing, lanes: Sequence[Lane], topics: Top
 
 
 def signed(standing: Standing, mark: Mark, lanes: Sequence[Lane], topics: Topics) -> Mark:
-    """The mark with the signs of all that is live by it, but not before those it had were compared. Where an id is not known,
-    the former signs are kept. TransientError."""
+    """The mark with the signs of all that is live by it. While a topic's id is not known, or what was live has not been
+    compared, the former signs are kept; what has become live since then is signed too, and where its id is not known for any
+    topic, or it would be given the history again. TransientError."""
     ids = topics.ids([v.grant.topic for v in lanes])
-    if standing.compared != topics.news and standing.next > standing.begin:
+    live, before = _live(mark, lanes, ids), _live(standing.mark, lanes, ids)
+    if all(live.values()) and (standing.compared == topics.news or standing.next <= standing.begin):
+        return replace(mark, signs=frozenset(sign(o, topic_id) for o, topic_id in live.items()))
+    if mark.signs is None:
         return mark
-    live = _live(mark, lanes, ids)
-    kept = frozenset[str]() if all(live.values()) else mark.signs or frozenset()
-    return replace(mark, signs=kept | {sign(opened, topic_id) for opened, topic_id in live.items() if topic_id})
+    return replace(mark, signs=mark.signs | {sign(o, live[o]) for o in live.keys() - before.keys()})
 
 
 def _live(mark: Mark, lanes: Sequence[Lane], ids: Mapping[str, str]) -> dict[int, str]:

@@ -35,7 +35,7 @@ def run() -> Iterator[Run]:
 def counted(run: Run) -> None:
     """Nothing lost, doubled, out of order or unexplained, from the city's first record on."""
     found = run.count()
-    assert found.clean, found.facts()
+    assert found.clean, "\n".join([*found.unexplained, *(str(line) for line in found.lines if not line.clean)])
     run.go_on()
 
 

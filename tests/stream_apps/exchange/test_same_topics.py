@@ -99,6 +99,22 @@ def test_a_topic_whose_id_is_not_told_is_not_judged_and_is_once_it_is(
     assert scene.released(GONE) == scene.released(NEIGHBOUR) == scene.every()
 
 
+def test_a_grant_that_became_live_while_no_id_was_told_is_not_told_again_once_it_is(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late, topics = scene.bench.open("s.late"), scene.bench.topics
+    with monkeypatch.context() as silent:
+        silent.setattr(type(topics), "ids", lambda self, asked: {})
+        topics.news += 1
+        scene.caught_up()
+    topics.news += 1
+    scene.caught_up()
+    scene.live(5)
+    scene.lose()
+    scene.caught_up()
+    assert scene.released(late) == scene.released(GONE) == scene.every()
+
+
 def test_a_mark_of_an_earlier_version_says_nothing_of_topics_and_gets_its_signs_with_the_next_records(
     scene: Scene,
 ) -> None:
