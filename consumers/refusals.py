@@ -17,11 +17,15 @@ class Refusals:
     def __init__(self) -> None:
         self._refused = self._taken = 0.0
 
-    def too_many(self, refused: int, taken: int) -> bool:
-        """Whether, with a batch of so many rows refused and taken, most of the last rows were refused."""
+    @property
+    def too_many(self) -> bool:
+        """Whether most of the last rows were refused, and more than a few."""
+        return self._refused > FEW and self._refused > self._taken
+
+    def add(self, refused: int, taken: int) -> None:
+        """A batch of so many rows refused and taken."""
         if self._refused + self._taken > _WINDOW:
             share = _WINDOW / 2 / (self._refused + self._taken)
             self._refused, self._taken = self._refused * share, self._taken * share
         self._refused += refused
         self._taken += taken
-        return self._refused > FEW and self._refused > self._taken

@@ -64,10 +64,11 @@ class MysqlSink:
                 written = self._apply(batch, staged)
             except pymysql.err.Error as error:
                 refused = self._refused(staged.upserts) if refusal(error) else {}
-                if not refused or self._refusals.too_many(len(refused), len(staged.upserts) - len(refused)):
+                self._refusals.add(len(refused), len(staged.upserts) - len(refused))
+                if not refused or self._refusals.too_many:
                     raise
                 return self._apply(batch, staged.without(refused))
-            self._refusals.too_many(0, len(staged.upserts))
+            self._refusals.add(0, len(staged.upserts))
             return written
 
     def rewind(self, positions: Mapping[int, int]) -> Held:

@@ -96,11 +96,12 @@ class PostgresqlSink:
             except REFUSED:
                 rows, pointers = self._split(batch)  # row by row it shows which
                 refused = self._refused(rows)
-                if not refused or self._refusals.too_many(len(refused), staged.upserts - len(refused)):
+                self._refusals.add(len(refused), staged.upserts - len(refused))
+                if not refused or self._refusals.too_many:
                     raise
                 kept = [self._gone(row) if row.place in refused else row for row in rows]
                 return self._apply(batch, Staged.of(kept, [*pointers, *refused.items()]))
-            self._refusals.too_many(0, staged.upserts)
+            self._refusals.add(0, staged.upserts)
             return written
 
     def rewind(self, positions: Mapping[int, int]) -> Held:
