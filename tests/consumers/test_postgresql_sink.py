@@ -172,3 +172,18 @@ def test_a_missing_schema_is_permanent(database: str) -> None:
     with pytest.raises(PermanentError, match="3F000"):
         sink.open(a_view())
     sink.close()
+
+
+def test_a_condition_hardly_any_row_meets_stops_the_delivery_by_name_and_empties_nothing(
+    target: PostgresqlTarget,
+) -> None:
+    sink = target.sink()
+    sink.open(a_view())
+    sink.write(batch(*(event("c", str(n), n, {"amount": n}) for n in range(20))))
+    with psycopg.connect(target.url) as db:
+        db.execute(f'ALTER TABLE "{a_view().table}" ADD CONSTRAINT mistaken CHECK (amount < 0) NOT VALID')  # type: ignore[arg-type]
+    with pytest.raises(PermanentError, match="mistaken"):
+        sink.write(batch(*(event("u", str(n), 20 + n, {"amount": n + 1}) for n in range(20)), start=20))
+    sink.close()
+    assert {r["id"]: r["amount"] for r in target.rows(a_view())} == {str(n): n for n in range(20)}
+    assert target.query("SELECT next_offset FROM _bus_positions") == [{"next_offset": 20}]
