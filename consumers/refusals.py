@@ -6,9 +6,8 @@ Rejecting deletes what stood under a row's key, because it is not true any more.
 from __future__ import annotations
 
 FEW = 10
-"""So many in a window are always the rows' own fault."""
-_WINDOW = 100
-"""Rows after which older ones count half."""
+"""So many at once are always the rows' own fault. Also how much all that came before counts, as rows: a long good time must
+not let a mistake empty the table."""
 
 
 class Refusals:
@@ -24,8 +23,8 @@ class Refusals:
 
     def add(self, refused: int, taken: int) -> None:
         """A batch of so many rows refused and taken."""
-        if self._refused + self._taken > _WINDOW:
-            share = _WINDOW / 2 / (self._refused + self._taken)
+        if self._refused + self._taken > FEW:
+            share = FEW / (self._refused + self._taken)
             self._refused, self._taken = self._refused * share, self._taken * share
         self._refused += refused
         self._taken += taken

@@ -27,6 +27,10 @@ def test_single_rows_refused_one_after_another_become_too_many_however_much_was_
     assert after((0, 1_000_000), *[(1, 0)] * 120).too_many
 
 
+def test_a_batch_refused_as_a_whole_is_too_many_however_much_was_taken_before() -> None:
+    assert after((0, 1_000_000), (2 * FEW, 0)).too_many
+
+
 def test_now_and_then_a_refused_row_is_never_too_many() -> None:
     seen = Refusals()
     for n in range(10_000):
